@@ -1,0 +1,1 @@
+"""The words the operator types: parse and print."""

@@ -1,0 +1,1 @@
+"""The pure verbs: no clock, no network, no disk, no logging."""

@@ -1,0 +1,1 @@
+"""The outside that every room shares: clock, child processes, secrets, metrics."""

@@ -1,0 +1,20 @@
+"""Any other named number that rules can use."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from watchtower.kinds import Kind
+from watchtower.nouns.score import Scores, View
+
+
+class Measure(Kind):
+    """A family of named numbers about one (version, segment) of a closed window; the file name is the family."""
+
+    names: ClassVar[tuple[str, ...]]
+    tested: ClassVar[frozenset[str]] = frozenset()
+    of_model: ClassVar[frozenset[str]] = frozenset()
+    """Names that are the whole model's, told with version ""."""
+
+    @abstractmethod
+    def score(self, name: str, view: View) -> Scores:
+        """The score of *name* (one of :attr:`names`) for every subject that has or lacks one, with reasons."""

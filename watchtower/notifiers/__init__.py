@@ -1,0 +1,33 @@
+"""Deliver what happened to people."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from watchtower.kinds import Kind
+from watchtower.nouns.plan import Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the far end gave back, kept until the next delivery (Slack: channel and ts of the thread)."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class NotifierSession(Protocol):
+    """An open notifier. Used by the outbox thread alone."""
+
+    def deliver(self, incident: Incident, since: int, receipt: Receipt | None) -> Receipt:
+        """Tell what is new after revision *since* (0: all); DeliveryError says whether to retry. Delivering twice must do no harm."""
+
+    def close(self) -> None:
+        """Lets go of everything."""
+
+
+class Notifier(Kind):
+    """Frozen settings of one notifier."""
+
+    @abstractmethod
+    def open(self) -> NotifierSession:
+        """Prepares to deliver; ConfigError with the install command where a package is missing."""

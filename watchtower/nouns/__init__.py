@@ -1,0 +1,1 @@
+"""Frozen nouns and settings: standard library, numpy and pydantic only."""

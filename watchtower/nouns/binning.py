@@ -1,0 +1,85 @@
+"""The frozen cells that a model's values are counted in. Made once, from the reference only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from watchtower.nouns.batch import FeatureType, Floats
+
+PREDICTION = ""
+"""The prediction's subject: it is folded and scored like a feature without a name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumericBins:
+    """Cells of a numeric subject: ``[inside 0 … inside m-1, below, above, missing]``, m + 3 in all.
+
+    Attributes:
+        edges: float64[m + 1], ascending; inside cell i holds ``edges[i] <= x < edges[i + 1]``, the last one also
+            ``x == edges[m]``. ``edges[0]`` is the reference's smallest and ``edges[m]`` its largest value (unless edges were
+            given by hand); a value with more than 1/64 of the mass has a cell of its own (``[v, nextafter(v))``).
+        single: bool[m], the cell holds one single value.
+        mean, sd: of the reference's finite values (population sd); the mean is also the centre of the moments.
+        by_hand: the edges were given by an operator.
+    """
+
+    edges: Floats
+    single: Floats
+    mean: float
+    sd: float
+    by_hand: bool = False
+
+    @property
+    def inside(self) -> int:
+        """How many inside cells."""
+        return len(self.edges) - 1
+
+    @property
+    def size(self) -> int:
+        """How many cells in all."""
+        return len(self.edges) + 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CategoryBins:
+    """Cells of a categorical subject: ``[category 0 … k-1, other, unseen, missing]``, k + 3 in all.
+
+    *names* are the reference's categories by mass, at most 1,000; *others* are the reference's further categories, which
+    share the cell *other*; whatever the reference never had is *unseen*.
+    """
+
+    names: tuple[str, ...]
+    others: frozenset[str] = frozenset()
+
+    @property
+    def size(self) -> int:
+        """How many cells in all."""
+        return len(self.names) + 3
+
+
+Bins = NumericBins | CategoryBins
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binning:
+    """A model's cells, one subject after the other, with an id; profiles with different ids never merge.
+
+    Attributes:
+        id: a digest of the content.
+        subjects: features in the order of the settings, then :data:`PREDICTION` where the reference has predictions.
+        types: how each subject is folded (the frozen catalog).
+        bins: each subject's cells.
+        offsets: int[len(subjects) + 1]; subject i owns ``cells[offsets[i]:offsets[i + 1]]`` of a profile.
+        segments: segment column -> its frozen values (everything else is ``other``).
+    """
+
+    id: str
+    subjects: tuple[str, ...]
+    types: tuple[FeatureType, ...]
+    bins: tuple[Bins, ...]
+    offsets: tuple[int, ...]
+    segments: Mapping[str, tuple[str, ...]]
+
+    @property
+    def size(self) -> int:
+        """Cells in all."""
+        return self.offsets[-1]

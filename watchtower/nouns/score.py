@@ -1,0 +1,189 @@
+"""Numbers about a closed window, and what asks for them. Absence is a value with a reason."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from watchtower.nouns.batch import Floats, Ints
+from watchtower.nouns.binning import Binning
+from watchtower.nouns.profile import Profile
+from watchtower.nouns.window import Window
+
+UNTESTED_PREDICTION = frozenset({"mean", "confidence", "entropy", "class_share"})
+_MEASURE = re.compile(r"(?P<family>[a-z_]+)\.(?P<name>[a-z0-9_]+)(?:\((?P<parameters>[a-z_]+=\d+(?:, ?[a-z_]+=\d+)*)\))?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MeasureName:
+    """``<family>.<name>``, parameters in parentheses: ``drift.psi(bins=20)``."""
+
+    family: str
+    name: str
+    parameters: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "MeasureName":
+        """Reads ``drift.psi(bins=20)``; ValueError where it is not of that form."""
+        found = _MEASURE.fullmatch(text)
+        if not found:
+            msg = f"{text!r} is no measure: expected <family>.<name>, such as drift.psi or latency.p99"
+            raise ValueError(msg)
+        pairs = [part.split("=") for part in (found["parameters"] or "").replace(" ", "").split(",") if part]
+        return cls(found["family"], found["name"], tuple((key, int(value)) for key, value in pairs))
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether it has a p-value: drift, and statistics on predictions."""
+        return (self.family == "drift" and self.name != "weighted") or (self.family == "prediction" and self.name not in UNTESTED_PREDICTION)
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{key}={value}" for key, value in self.parameters)
+        return f"{self.family}.{self.name}" + (f"({inside})" if inside else "")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Over:
+    """How far back a rule looks: *windows* base windows, or as many as hold *rows* rows (at most 120 windows)."""
+
+    windows: int = 1
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Need:
+    """A score that some condition asks for.
+
+    Attributes:
+        measure: which number.
+        over: how many base windows are merged.
+        against: "reference", or "previous_version", "previous_window", "version:<glob>" (`relative_to`).
+        min_rows: fewer compared rows is NoScore; None is the measure's own.
+        history: how many earlier boards' scores the condition wants to see as well.
+    """
+
+    measure: MeasureName
+    over: Over = Over()
+    against: str = "reference"
+    min_rows: int | None = None
+    history: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Scores of several subjects; arrays of one length. A reason means: no score.
+
+    *values* are NaN where there is a reason, *p_values* NaN where there is none, *n* the compared rows.
+    """
+
+    subjects: tuple[str, ...]
+    values: Floats
+    p_values: Floats
+    n: Ints
+    reasons: tuple[str | None, ...]
+
+    @classmethod
+    def none(cls, subjects: Sequence[str], reason: str, n: Sequence[int] | None = None) -> "Scores":
+        """No score for any of *subjects*, for one *reason*."""
+        size = len(subjects)
+        nothing = np.full(size, np.nan)
+        return cls(tuple(subjects), nothing, nothing, np.array(n if n is not None else [0] * size, dtype=np.int64), (reason,) * size)
+
+    @classmethod
+    def one(cls, value: float, n: int, subject: str = "") -> "Scores":
+        """The untested score of one subject."""
+        return cls((subject,), np.array([value]), np.array([np.nan]), np.array([n], dtype=np.int64), (None,))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """Where a board keeps the scores of a need."""
+
+    version: str
+    segment: str
+    need: Need
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Board:
+    """All scores of one model for one window, every version and segment.
+
+    *versions* maps each version seen in this window (or needed by a rule) to its share of the served rows.
+    """
+
+    model: str
+    window: Window
+    live: str | None
+    scores: Mapping[Slot, Scores]
+    versions: Mapping[str, float] = field(default_factory=dict)
+    seen: frozenset[tuple[str, str, str]] = frozenset()
+    """(measure, segment, subject) of the live version that had a score in one of the 60 windows before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """Two profiles under one binning, and which subjects to compare.
+
+    *indexes* point into ``binning.subjects``; statistics give a score for each, in that order.
+    """
+
+    binning: Binning
+    reference: Profile
+    current: Profile
+    indexes: tuple[int, ...]
+    min_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One (version, segment) of a closed window, as measures see it.
+
+    *profile* is the merge over the need's windows; *siblings* the merges of the model's other versions, by version (the same segment), this one included;
+    *seconds* the event time that the merge spans; *binning* None until there is one; *reference* likewise; *reason* why there is none.
+    """
+
+    model: str
+    version: str
+    segment: str
+    profile: Profile
+    siblings: Mapping[str, Profile]
+    seconds: float
+    binning: Binning | None
+    reference: Profile | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closed:
+    """A closed window of one model, ready to be scored.
+
+    Attributes:
+        window: the base window.
+        live: the live version at this window (None before the first row).
+        profiles: (version, segment, over) -> merge of that version's last windows, "since the live version began" for the live one;
+            every version and segment seen there; the base window itself is ``Over()``.
+        spans: (over) -> how many base windows the live version's merge really has.
+        references: version -> the profile to compare with, under *binning*; by segment: (version, segment).
+        previous: (segment, over) -> the merge of the previous version's last windows, frozen at the change.
+        binning: None until the reference is complete; *reason* says why (``reference: 7 of 15 windows``).
+    """
+
+    model: str
+    window: Window
+    live: str | None
+    profiles: Mapping[tuple[str, str, Over], Profile]
+    spans: Mapping[tuple[str, Over], int]
+    references: Mapping[tuple[str, str], Profile]
+    previous: Mapping[tuple[str, Over], Profile]
+    binning: Binning | None
+    reason: str
+    seen: frozenset[tuple[str, str, str]] = frozenset()
+    incomplete: str = ""
+    """A NoScore reason for everything that is compared: ``partition 3 missing``."""
+
+
+def matches(glob: str, name: str) -> bool:
+    """Whether *name* matches *glob*, case-sensitively."""
+    return glob == "*" or fnmatchcase(name, glob)

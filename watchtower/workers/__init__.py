@@ -1,0 +1,1 @@
+"""Each has step(now): whether it did something."""

@@ -1,0 +1,148 @@
+"""The line, readable on one screen, pure: no clock, no network, no disk, no logging."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from watchtower.core import alerting, incidents, planning, scoring, versions
+from watchtower.core.profiling import Folder
+from watchtower.core.rules import Rule, RuleBook
+from watchtower.core.versions import Standing
+from watchtower.formats import Format
+from watchtower.nouns.alert import Alert, AlertChange, AlertState
+from watchtower.nouns.batch import Catalog, Messages, Rejection
+from watchtower.nouns.evidence import Verdict
+from watchtower.nouns.plan import Decision, DecisionKind, Evaluation, Fact, Fired, Memory, Step
+from watchtower.nouns.score import Board, Closed, Need
+
+SEEN_FOR = 60
+"""Windows for which `absent` remembers that a subject had a score."""
+TOLD_AS = {"fired": "trial", "judged": "verdict", "switched": "switched", "serving": "serving"}
+"""What a fact's note is in the incident's timeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a model's settings say about acting: who is healthy, which target, who must approve, when an incident is over."""
+
+    standing: Standing = field(default_factory=Standing)
+    target: str = ""
+    approval_required: bool = False
+    quiet: int = 5
+
+
+def fold(messages: Sequence[Messages], form: Format, catalog: Catalog, folder: Folder, *, now: datetime | None, ended: bool = False) -> Sequence[Rejection]:
+    """Decodes *messages* and folds them; the folder is the one mutable thing. *now* None: only event time moves (replay)."""
+    messages = folder.with_carry(messages)
+    decoded = form.decode(messages, catalog)
+    folder.add(messages, decoded, now=now, ended=ended)
+    return decoded.rejected
+
+
+def score(closed: Closed, needs: frozenset[Need]) -> Board:
+    """Every score that *needs* ask for, of every version and segment of one closed window."""
+    return scoring.score(closed, needs)
+
+
+def apply(board: Board, memory: Memory, book: RuleBook, response: Response) -> Evaluation:
+    """Rules, incident and plan after one closed window; *memory*.served already says who was live in it."""
+    at, before = board.window.end, memory.incident
+    alerts, changes = alerting.evaluate(board, memory.alerts, book, live_changed=memory.served.since_change == 0)
+    firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
+    incident = incidents.follow(before, changes, firing, at, quiet=response.quiet, notify=_hearers(book), new_id=f"{board.model}-{at:%Y%m%dT%H%M%S}", summaries=_summaries(book))
+    served = versions.aged(memory.served, paged=any(alert.severity == "page" for alert in firing))
+    memory = replace(memory, alerts=alerts, incident=incident, served=served, evaluated_through=at, seen=_seen(board, memory.seen))
+    decisions = [*incidents.notices(before, incident, at), *_retrained(changes, book, at)]
+    facts = (*planning.observed(memory.plan, served.live, firing=bool(firing)), *_opening(memory, changes, firing, book, response, at))
+    for fact in facts:
+        memory, decided = _followed(memory, fact, at)
+        decisions += decided
+    return Evaluation(board, changes, memory, tuple(decisions), facts)
+
+
+def _followed(memory: Memory, fact: Fact, at: datetime) -> tuple[Memory, tuple[Decision, ...]]:
+    """The model's memory after one fact of its plan, and what follows from it."""
+    if isinstance(fact, Fired) and memory.incident is not None:
+        move = planning.open_plan(fact, f"{memory.incident.id}-{at:%H%M%S}", memory.incident.id, at)
+    elif memory.plan is not None:
+        move = planning.advance(memory.plan, fact, at)
+    else:
+        return memory, ()
+    incident, served = memory.incident, memory.served
+    if move.note and incident is not None:
+        incident = incidents.noted(incident, at, TOLD_AS.get(fact.kind, "note"), move.note)
+    if move.plan.step is Step.ROLLED_BACK and move.plan.live not in served.rolled_back_from:
+        served = replace(served, rolled_back_from=(*served.rolled_back_from, move.plan.live))
+    return replace(memory, plan=move.plan, incident=incident, served=served), move.decisions
+
+
+def _opening(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Alert], book: RuleBook, response: Response, at: datetime) -> Iterator[Fact]:
+    """The fact that opens a plan: a rule that responds fires, outside grace, and nothing was tried yet for this live version."""
+    live, served = memory.served.live, memory.served
+    if live is None or memory.incident is None or (memory.plan is not None and memory.plan.step.is_open):
+        return
+    rules = {rule.name: rule for rule in book.of(memory.model)}
+    answering = [(alert, rules[alert.id.rule]) for alert in firing if _answers(rules[alert.id.rule], memory)]
+    fresh = {change.alert.id for change in changes if change.alert.state is AlertState.FIRING}
+    acting = [(alert, rule) for alert, rule in answering if not rule.dry_run] or answering
+    if not acting or not _may_try(memory, dry_run=all(rule.dry_run for _, rule in acting), fresh=any(alert.id in fresh for alert, _ in acting)):
+        return
+    yield Fired(
+        model=memory.model,
+        live=live,
+        alerts=tuple(alert.id for alert, _ in acting),
+        fired_at=at,
+        candidates=versions.candidates(served, response.standing),
+        rollback=any("rollback" in rule.respond for _, rule in acting),
+        dry_run=all(rule.dry_run for _, rule in acting),
+        respond_measures=tuple(dict.fromkeys((rule.name, str(need.measure)) for _, rule in acting for need in rule.when.needs(rule.reach(book.size)))),
+        target=response.target,
+        approval_required=response.approval_required,
+    )
+
+
+def _answers(rule: Rule, memory: Memory) -> bool:
+    in_grace = bool(memory.served.changed) and memory.served.since_change < rule.grace
+    return not in_grace and bool({"rollback", "shadow"} & set(rule.respond))
+
+
+def _may_try(memory: Memory, *, dry_run: bool, fresh: bool) -> bool:
+    """One trial per live version and incident; again where only a dry run was tried, or an inconclusive one ended and the rule fired anew."""
+    plan = memory.plan
+    if plan is None or memory.incident is None or plan.incident != memory.incident.id or plan.live != memory.served.live:
+        return True
+    return (plan.dry_run and not dry_run) or (fresh and plan.verdict is Verdict.INCONCLUSIVE)
+
+
+def _hearers(book: RuleBook) -> dict[str, tuple[str, ...]]:
+    return {rule.name: book.notifiers if rule.notify is None else rule.notify for rule in book.rules}
+
+
+def _summaries(book: RuleBook) -> dict[str, str]:
+    return {rule.name: rule.summary for rule in book.rules if rule.summary}
+
+
+def _retrained(changes: Sequence[AlertChange], book: RuleBook, at: datetime) -> Iterator[Decision]:
+    rules = {rule.name: rule for rule in book.rules}
+    for change in changes:
+        rule = rules.get(change.alert.id.rule)
+        if rule is not None and "retrain" in rule.respond and change.alert.state is AlertState.FIRING and not rule.dry_run:
+            yield Decision(DecisionKind.RETRAIN, change.alert.id.model, at, reason=f"{change.alert.id} fires")
+
+
+def _seen(board: Board, before: Mapping[str, int]) -> dict[str, int]:
+    """Windows since each score of the live version was last there; forgotten after 60."""
+    now = {
+        f"{slot.need.measure}|{slot.segment}|{subject}": 0
+        for slot, scores in board.scores.items()
+        if slot.version in ("", board.live)
+        for subject, reason, value in zip(scores.subjects, scores.reasons, scores.values, strict=True)
+        if reason is None and not (str(slot.need.measure) == "traffic.rate" and value == 0)
+    }
+    return {**{key: age + 1 for key, age in before.items() if age < SEEN_FOR}, **now}
+
+
+def watched(book: RuleBook, model: str) -> frozenset[Need]:
+    """Every score that the model's rules ask for, and each of their measures over the base window (for metrics and replay's score lines)."""
+    needs = set(book.needs(model))
+    return frozenset(needs | {Need(need.measure, against=need.against) for need in needs})

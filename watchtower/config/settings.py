@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from watchtower.meters import Meter
 from watchtower.model_stores import ModelStore
 from watchtower.notifiers import Notifier
-from watchtower.nouns.settings import Duration, EvidenceSettings, Feature, Frozen, GuardSettings, PredictionSettings, Reference, Windows, WindowSettings
+from watchtower.nouns.settings import Duration, Frozen, GuardSettings, Watched, Windows, WindowSettings
 from watchtower.rollback_targets import RollbackTarget
 from watchtower.sources import Source
 
@@ -57,29 +57,17 @@ class RollbackSettings(Frozen):
     """The traffic must show the candidate serving within this (default: 10 windows, at least 1m)."""
 
 
-class ModelSettings(Frozen):
+class ModelSettings(Watched):
     """One model, or `"*"` for those that are not listed."""
 
-    features: dict[str, Feature] = Field(default_factory=dict)
-    """Left out: inferred from the rows that make the binning."""
-    prediction: PredictionSettings = PredictionSettings()
-    keep: Literal["profile", "hash", "drop", "raw"] = "profile"
-    """raw: rows may be kept beside their summaries."""
-    reference: Reference | None = None
-    """Left out: the first windows that hold 10,000 rows."""
-    segments: tuple[str, ...] = ()
-    """Categorical features whose 20 largest values are watched apart."""
-    healthy: tuple[str, ...] = ()
-    unhealthy: tuple[str, ...] = ()
-    assume: Literal["reference_is_good"] | None = None
-    """Labelled reference rows of another version than the live one count as evidence."""
-    relative_to: str = "reference"
+    relative_to: Literal["reference"] = "reference"
+    """What scores compare with; a rule may say otherwise."""
     artifacts: ModelStore | None = None
-    inputs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """ONNX input -> the features stacked on axis 1."""
+    """Where its versions' artefacts are."""
     shadow: ShadowSettings = ShadowSettings()
-    evidence: EvidenceSettings = EvidenceSettings()
+    """Re-running logged inputs."""
     rollback: RollbackSettings | None = None
+    """How to go back; left out: nothing is ever switched."""
 
 
 class ServerSettings(Frozen):

@@ -188,3 +188,28 @@ class GuardSettings(Frozen):
     """``3 per 1d``."""
     max_age: Duration = timedelta(minutes=15)
     """Evidence older than this decides nothing."""
+
+
+class Watched(Frozen):
+    """What the pure floors and the workers know of one model's settings."""
+
+    features: dict[str, Feature] = Field(default_factory=dict)
+    """Left out: inferred from the rows that make the binning."""
+    prediction: PredictionSettings = PredictionSettings()
+    """What the model answers."""
+    keep: Literal["profile", "hash", "drop", "raw"] = "profile"
+    """raw: rows may be kept beside their summaries."""
+    reference: Reference | None = None
+    """Left out: the first windows that hold 10,000 rows."""
+    segments: tuple[str, ...] = ()
+    """Categorical features whose 20 largest values are watched apart."""
+    healthy: tuple[str, ...] = ()
+    """Versions that may be gone back to, whatever their record."""
+    unhealthy: tuple[str, ...] = ()
+    """Versions that are never gone back to."""
+    assume: Literal["reference_is_good"] | None = None
+    """Labelled reference rows of another version than the live one count as evidence."""
+    inputs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """ONNX input -> the features stacked on axis 1."""
+    evidence: EvidenceSettings = EvidenceSettings()
+    """How sure a verdict must be."""

@@ -1,0 +1,151 @@
+"""Child processes: a bad model may crash, hang or hold memory, the daemon may not."""
+
+import os
+import pickle
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+import watchtower
+from watchtower.edges._child import LENGTH, frame
+from watchtower.nouns.errors import ConfigError, Problem, ShadowError
+
+_PIECE = 1 << 20
+_LAST_WORDS = 3
+
+
+class Child:
+    """A process that stays warm between calls; made at the first call, and again after it died. Used by one thread.
+
+    Args:
+        env: variables on top of this process's own.
+    """
+
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        self._env = dict(env or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: IO[bytes] | None = None
+
+    def call(self, target: str, argument: object, *, time_limit: timedelta) -> object:
+        """What ``module:name`` makes of *argument* in the child; a class is made once and called again and again.
+
+        ShadowError where it raises, crashes (with its last words) or takes longer than *time_limit* (it is killed);
+        ConfigError where it found a file wrong.
+        """
+        deadline = time.monotonic() + time_limit.total_seconds()
+        try:
+            return _opened(self._exchange(frame((target, argument)), deadline))
+        except TimeoutError as late:
+            self.close()
+            msg = f"{target} took over {time_limit.total_seconds():g} s and was ended"
+            raise ShadowError(msg) from late
+        except (EOFError, BrokenPipeError) as gone:
+            words = self._last_words()
+            msg = f"{target} ended by itself ({self._how_it_ended()})" + (f": {words}" if words else "")
+            self.close()
+            raise ShadowError(msg) from gone
+
+    def close(self) -> None:
+        """Ends the child; the next call starts a fresh one."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, self._stderr):
+                if pipe is not None:
+                    _let_go(pipe)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.close()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the child
+        command = [sys.executable, "-P", "-m", "watchtower.edges._child", str(os.getpid())]
+        self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=_environment(self._env), bufsize=0
+        )
+        return self._process
+
+    def _exchange(self, request: bytes, deadline: float) -> bytes:
+        process = self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+            selector.register(process.stdout, selectors.EVENT_READ)
+            return _trade(selector, memoryview(request), deadline)
+
+    def _last_words(self) -> str:
+        if self._stderr is None:
+            return ""
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, size - 4000))
+        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+        return " / ".join(line.strip()[:300] for line in lines[-_LAST_WORDS:])
+
+    def _how_it_ended(self) -> str:
+        code = self._process.wait(5) if self._process is not None else 0
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def call(target: str, argument: object, *, time_limit: timedelta, env: Mapping[str, str] | None = None) -> object:
+    """As :meth:`Child.call` in a process of its own, which ends afterwards."""
+    child = Child(env)
+    try:
+        return child.call(target, argument, time_limit=time_limit)
+    finally:
+        child.close()
+
+
+def _trade(selector: selectors.BaseSelector, request: memoryview, deadline: float) -> bytes:
+    """Sends the request and reads one answer; TimeoutError, EOFError."""
+    answer, needed = bytearray(), LENGTH
+    while len(answer) < needed:
+        ready = selector.select(max(0.0, deadline - time.monotonic()))
+        if time.monotonic() >= deadline:
+            raise TimeoutError
+        for key, events in ready:
+            if events & selectors.EVENT_WRITE:
+                request = request[os.write(key.fd, request[:_PIECE]) :]
+                if not request:
+                    selector.unregister(key.fileobj)
+                continue
+            piece = os.read(key.fd, _PIECE)
+            if not piece:
+                raise EOFError
+            answer += piece
+            if len(answer) >= LENGTH:
+                needed = LENGTH + int.from_bytes(answer[:LENGTH], "big")
+    return bytes(answer[LENGTH:])
+
+
+def _opened(answer: bytes) -> object:
+    how, value = pickle.loads(answer)  # noqa: S301  our own child wrote it
+    if how == "problems":
+        raise ConfigError([each for each in value if isinstance(each, Problem)])
+    if how == "failed":
+        raise ShadowError(str(value))
+    return value
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """This process's variables, one thread for numpy, and the place that we were imported from where that is no site-packages."""
+    root = Path(watchtower.__file__).resolve().parent.parent
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    if root.name not in {"site-packages", "dist-packages"}:
+        paths.append(str(root))
+    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths), **extra}
+
+
+def _let_go(pipe: IO[bytes]) -> None:
+    try:
+        pipe.close()
+    except OSError:  # what was still unsent no longer matters
+        return

@@ -70,6 +70,8 @@ class Approved:
     by: str
     origin: str
     candidate: str
+    guards: tuple[str, ...] = ()
+    """The reasons not to roll back that held at that moment."""
 
 
 @dataclass(frozen=True, slots=True)

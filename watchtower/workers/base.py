@@ -1,0 +1,106 @@
+"""Workers: each has one step, and a thread that calls it."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from watchtower.nouns.errors import Fenced, Unavailable
+
+_log = logging.getLogger(__name__)
+
+
+class Worker(Protocol):
+    """Something that is called again and again; replay and tests call it in turn, the daemon gives it a thread."""
+
+    def step(self, now: datetime) -> bool:
+        """Does what is due at *now*; True where it did something (then there may be more). Unavailable, Fenced: see there."""
+
+
+class Loop:
+    """A named thread that steps one worker until it is stopped.
+
+    Idle steps are *idle* seconds apart, or sooner where :meth:`wake` is called. Unavailable backs off, from *idle* doubling to *longest*
+    seconds; Fenced steps again after *idle*. What is for good, and what nobody expected, ends the thread and is handed to *lost* once.
+    """
+
+    def __init__(  # noqa: PLR0913  what a thread needs, once, in assembly
+        self,
+        name: str,
+        worker: Worker,
+        clock: Callable[[], datetime],
+        *,
+        lost: Callable[[Exception], None],
+        idle: float = 0.1,
+        longest: float = 10.0,
+    ) -> None:
+        self.name = name
+        self._worker = worker
+        self._clock = clock
+        self._lost = lost
+        self._idle = idle
+        self._longest = longest
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def trouble(self) -> str:
+        """Why the last step could not do its work, "" where it could: what `/readyz` says."""
+        return self._trouble
+
+    def start(self) -> None:
+        """Begins stepping."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Ends the present wait: there is something to do."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Asks the thread to end after its present step."""
+        self._stopping.set()
+        self._woken.set()
+
+    def join(self, seconds: float) -> bool:
+        """Waits at most *seconds* for the thread to end; whether it has."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        pause = self._idle
+        while not self._stopping.is_set():
+            try:
+                busy = self._worker.step(self._clock())
+            except Fenced as fenced:
+                _log.info("worker_fenced worker=%s reason=%s", self.name, fenced)
+                busy = False
+            except Unavailable as away:
+                if away.for_good:
+                    return self._end(away)
+                pause = self._back_off(away, pause)
+                continue
+            except Exception as unexpected:  # noqa: BLE001  handed to the daemon, which ends: a worker that is gone unseen is worse
+                return self._end(unexpected)
+            pause, self._trouble = self._idle, ""
+            if not busy:
+                self._wait(self._idle)
+        return None
+
+    def _back_off(self, away: Unavailable, pause: float) -> float:
+        if not self._trouble:
+            _log.warning("worker_waited worker=%s reason=%s", self.name, away)
+        self._trouble = str(away)
+        self._stopping.wait(pause)
+        return min(pause * 2, self._longest)
+
+    def _end(self, error: Exception) -> None:
+        self._trouble = str(error)
+        self._lost(error)
+
+    def _wait(self, seconds: float) -> None:
+        self._woken.wait(seconds)
+        if not self._stopping.is_set():
+            self._woken.clear()

@@ -178,6 +178,13 @@ class Folder:
         self.closed = closed_through(self.progress, now, self.settings, self.closed)
         return self.closed
 
+    def close_all(self) -> None:
+        """Closes every window that any row was read for (the end of a replay)."""
+        newest = max((each.newest for each in self.progress.values() if each.newest is not None), default=None)
+        if newest is not None:
+            size = _micros(self.settings.size)
+            self.closed = max(self.closed if self.closed is not None else _NEVER, (newest // size + 1) * size)
+
     def take(self, now: datetime | None) -> Delta:
         """What has come since the last call, frozen; memory is empty afterwards. :meth:`committed` follows once the store has it."""
         self.advance(now)

@@ -274,6 +274,10 @@ class Memory:
     seen: Mapping[str, int] = field(default_factory=dict)
     """"measure|segment|subject" -> windows since it last had a score (for `absent`), at most 60."""
     evaluated_through: datetime | None = None
+    reference_windows: int = 0
+    """Windows that closed while the reference was not complete (`first_windows`)."""
+    reference_rows: int = 0
+    """Served rows in them."""
 
 
 @dataclass(frozen=True, slots=True)

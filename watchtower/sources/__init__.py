@@ -39,6 +39,20 @@ class SourceSession(Protocol):
         """Lets go of everything."""
 
 
+class Rereadable(Protocol):
+    """What can be read again by position."""
+
+    @property
+    def format(self) -> Format:
+        """How its messages are decoded."""
+
+    def reread(self, spans: Sequence[Span]) -> Iterator[Messages]:
+        """See :meth:`Source.reread`."""
+
+    def owns(self, partition: Partition) -> bool:
+        """See :meth:`Source.owns`."""
+
+
 class Source(Kind):
     """Frozen settings of one source."""
 

@@ -11,14 +11,14 @@ from watchtower.core.slicing import joined, sliced
 from watchtower.nouns.batch import Catalog, PredictionBatch, Schema
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.window import Partition, Span, micros
-from watchtower.sources import Source
+from watchtower.sources import Rereadable
 
 
 @dataclass(frozen=True, slots=True)
 class RowReader:
     """Re-reads served rows of one model by spans."""
 
-    sources: Sequence[Source]
+    sources: Sequence[Rereadable]
 
     def read(self, model: str, spans: Sequence[Span], start: datetime, end: datetime, schema: Schema) -> PredictionBatch | None:
         """The served rows of *model* with event time in [start, end) that stand in *spans*, in position order; None where there are none.

@@ -1,0 +1,119 @@
+"""Evaluates windows as they close: references, scores, rules, incident, plan, in one transaction each."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from watchtower import line
+from watchtower.core import versions
+from watchtower.core.closing import Past, Profiles, close, reach
+from watchtower.core.profiling import Bound, Folder
+from watchtower.core.rules import RuleBook
+from watchtower.line import Response
+from watchtower.nouns.batch import Decoded, PredictionBatch
+from watchtower.nouns.errors import Fenced, Unavailable
+from watchtower.nouns.plan import Evaluation, Memory
+from watchtower.nouns.score import Need
+from watchtower.nouns.settings import Watched, WindowSettings
+from watchtower.nouns.window import Window, micros
+from watchtower.store import Store, StoredReference
+from watchtower.workers.references import References, schema_of
+from watchtower.workers.rows import RowReader
+
+log = logging.getLogger(__name__)
+Heard = Callable[[str, Window, Evaluation], None]
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """One model's window after the other.
+
+    Attributes:
+        book: the present rules, asked for at each evaluation.
+        response: a model's standing, target, approval.
+        heard: told of every committed evaluation (metrics, replay's printing, waking other workers).
+        stopping: whether to leave off between two windows.
+    """
+
+    store: Store
+    references: References
+    rows: RowReader
+    window: WindowSettings
+    watched: Callable[[str], Watched]
+    book: Callable[[], RuleBook]
+    response: Callable[[str], Response]
+    heard: Heard
+    stopping: Callable[[], bool] = field(default=lambda: False)
+
+    def step(self, now: datetime) -> bool:
+        """Evaluates every window that is due, in the order of their ends, then models."""
+        due = self.store.windows.due(self.window.size)
+        for model, window in due:
+            if self.stopping():
+                break
+            try:
+                self.evaluate(model, window, now)
+            except Fenced:
+                log.info("evaluation_repeated model=%s window=%s", model, window.end)
+                break
+        merged = self.store.windows.merge_late() if due else 0
+        return bool(due) or merged > 0
+
+    def evaluate(self, model: str, window: Window, now: datetime) -> Evaluation:
+        """Scores one closed window, applies the rules and commits what follows; Fenced where somebody else moved the model meanwhile."""
+        memory = self.store.evaluations.memory(model)
+        opened = self._opened(model, window)
+        weights = {version: profile.weight for (version, segment), profile in opened.items() if segment == ""}
+        memory = replace(memory, served=versions.follow(memory.served, weights, window))
+        stored, comparison = self.references.comparison(model, memory)
+        if stored is not None and window.start >= stored.valid_from:
+            opened = self._binned(model, window, opened, stored)
+        book = self.book()
+        needs = line.watched(book, model)
+        past = [Past(each.window, each.live, each.profiles) for each in self.store.windows.history(model, window.start, reach(needs))]
+        closed = close(model, window, opened, past, self._before_change(model, memory, needs), memory, comparison, needs)
+        evaluation = line.apply(line.score(closed, needs), _counted(memory, opened, complete=stored is not None), book, self.response(model))
+        self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now)
+        self.heard(model, window, evaluation)
+        return evaluation
+
+    def _opened(self, model: str, window: Window) -> Profiles:
+        return self.store.windows.open_profiles(model, window)
+
+    def _before_change(self, model: str, memory: Memory, needs: frozenset[Need]) -> list[Past]:
+        """The windows before the live version began, where a rule compares with them."""
+        since = memory.served.live_since
+        wanted = frozenset(need for need in needs if need.against == "previous_version")
+        if since is None or memory.served.previous is None or not wanted:
+            return []
+        return [Past(each.window, each.live, each.profiles) for each in self.store.windows.history(model, since, reach(wanted) + versions.LEADS)]
+
+    def _binned(self, model: str, window: Window, opened: Profiles, stored: StoredReference) -> Profiles:
+        """*opened* under the binning: what was folded without one is read and folded again."""
+        if all(profile.binning == stored.binning.id for profile in opened.values()):
+            return opened
+        spans = [span for (_, segment), profile in opened.items() if segment == "" for span in profile.spans]
+        try:
+            rows = self.rows.read(model, spans, window.start, window.end, schema_of(stored, self.watched(model)))
+        except Unavailable as away:
+            log.warning("window_not_refolded model=%s window=%s reason=%s", model, window.end, away)
+            return opened
+        return opened if rows is None else refolded(rows, window, stored, self.window)
+
+
+def refolded(rows: PredictionBatch, window: Window, stored: StoredReference, settings: WindowSettings) -> Profiles:
+    """The profiles of *window* under the binning, from its rows."""
+    folder = Folder(settings)
+    folder.bound[rows.model] = Bound(stored.binning, micros(stored.valid_from))
+    folder.add([], Decoded([rows]), now=None, ended=True)
+    delta = folder.take(None)
+    return {(key.version, key.segment): profile for key, profile in delta.profiles.items() if key.window == window}
+
+
+def _counted(memory: Memory, opened: Profiles, *, complete: bool) -> Memory:
+    """Counts the windows and rows that a reference by first windows waits for."""
+    if complete:
+        return memory
+    rows = sum(profile.rows for (_, segment), profile in opened.items() if segment == "")
+    return replace(memory, reference_windows=memory.reference_windows + 1, reference_rows=memory.reference_rows + rows)

@@ -1,0 +1,187 @@
+"""Reads: poll, decode, fold, checkpoint. The only thread that touches the sources' sessions."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from time import monotonic
+
+from watchtower import line
+from watchtower.core.profiling import Bound, Folder
+from watchtower.edges.points import reached
+from watchtower.formats import Format
+from watchtower.nouns.batch import Catalog, Messages
+from watchtower.nouns.errors import Fenced
+from watchtower.nouns.profile import Delta
+from watchtower.nouns.settings import FileReference, Watched
+from watchtower.nouns.window import Partition, micros
+from watchtower.sources import SourceSession
+from watchtower.store import Store
+from watchtower.workers.references import References, schema_of
+
+log = logging.getLogger(__name__)
+ENOUGH = 10_000
+"""Messages that are folded at once …"""
+GATHER = 0.2
+"""… or what came in so many seconds."""
+ENDS_EVERY = 1.0
+"""Seconds between two looks at the ends of the partitions."""
+
+
+@dataclass(slots=True)
+class Feed:
+    """One open source, its format, and where its dead letters keep originals."""
+
+    session: SourceSession
+    format: Format
+    keep_original: bool = False
+    partitions: tuple[Partition, ...] = ()
+
+
+@dataclass(slots=True)
+class Intake:
+    """Moves messages from the sources into the store.
+
+    Attributes:
+        models: models with settings of their own (their references may be made before the first row).
+        checkpoint_every: how often what was read is committed.
+        now_moves: whether the clock may move watermarks (False in replay).
+        committed: told of every committed delta (metrics, waking the evaluator).
+    """
+
+    store: Store
+    feeds: Sequence[Feed]
+    folder: Folder
+    references: References
+    watched: Callable[[str], Watched]
+    models: Sequence[str]
+    checkpoint_every: timedelta
+    committed: Callable[[Delta], None]
+    now_moves: bool = True
+    max_ahead: timedelta = timedelta(minutes=5)
+    _catalog: Catalog | None = None
+    _bindings: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    _asked_first: set[str] = field(default_factory=set)
+    _last_checkpoint: float = 0.0
+    _last_ends: float = 0.0
+    _closed: int | None = None
+
+    def begin(self) -> None:
+        """Drops all that is in memory, reads the store, seeks: at the start, and when fenced."""
+        state = self.store.intake.load()
+        self.folder.reset(state.progress, state.closed_through)
+        self._closed = state.closed_through
+        self._catalog = None
+        for feed in self.feeds:
+            feed.partitions = ()
+            self._seek(feed, list(feed.session.assigned()))
+        self._bind()
+        self._last_checkpoint = monotonic()
+
+    def step(self, now: datetime) -> bool:
+        """Polls until there is enough, folds it, and commits where it is time; Unavailable where a source or the store is away."""
+        did = False
+        try:
+            for feed in self.feeds:
+                self._seek(feed, list(feed.session.fresh()))
+                did = self._read(feed, now) or did
+            self._look_at_ends()
+            if self._is_due(now):
+                self.checkpoint(now)
+        except Fenced as fenced:
+            log.warning("intake_fenced reason=%s", fenced)
+            self.begin()
+        return did
+
+    def checkpoint(self, now: datetime) -> None:
+        """Commits what was folded since the last time, and learns of new binnings."""
+        delta = self.folder.take(now if self.now_moves else None)
+        self._last_checkpoint = monotonic()
+        if delta.is_empty and not delta.progress and delta.closed_through == self._closed:
+            self._bind()
+            return
+        reached("fold.done")
+        self.store.intake.checkpoint(delta, keep_original=any(feed.keep_original for feed in self.feeds))
+        self._closed = delta.closed_through
+        self.folder.committed(delta)
+        self.committed(delta)
+        self._bind()
+
+    def finish(self, now: datetime) -> None:
+        """Commits everything that a poll returned; the last thing before the daemon ends."""
+        self.checkpoint(now)
+
+    # ------------------------------------------------------------------------------------------------ parts
+
+    def _seek(self, feed: Feed, fresh: list[Partition]) -> None:
+        if fresh or feed.partitions != tuple(feed.session.assigned()):
+            feed.partitions = tuple(feed.session.assigned())
+            self.folder.assign([each for other in self.feeds for each in other.partitions])
+        if fresh:
+            feed.session.seek({each: self.folder.progress[each].position if each in self.folder.stored else None for each in fresh})
+
+    def _read(self, feed: Feed, now: datetime) -> bool:
+        """Gathers about 10,000 messages or 200 ms, and folds them."""
+        gathered: list[Messages] = []
+        until, count = monotonic() + GATHER, 0
+        while count < ENOUGH:
+            left = until - monotonic()
+            messages = feed.session.poll(max(left, 0.0))
+            gathered += messages
+            count += sum(len(each.values) for each in messages)
+            if left <= 0 or (not messages and feed.session.caught_up()):
+                break
+        ended = feed.session.caught_up()
+        if not gathered and not ended:
+            return False
+        self._first_rows(feed, gathered)
+        line.fold(gathered, feed.format, self._known(), self.folder, now=now if self.now_moves else None, ended=ended)
+        return bool(gathered)
+
+    def _known(self) -> Catalog:
+        if self._catalog is None:
+            schemas = {model: schema_of(self.references.of(model), self.watched(model)) for model in {*self._bindings, *self.models} - {"*"}}
+            self._catalog = Catalog(schemas, max_ahead=self.max_ahead // timedelta(microseconds=1))
+        return self._catalog
+
+    def _first_rows(self, feed: Feed, gathered: Sequence[Messages]) -> None:
+        """Before the first row of a model is folded, its reference is made where that is a file."""
+        awaited = [model for model in self.models if model not in self._bindings and model not in self._asked_first and isinstance(self.watched(model).reference, FileReference)]
+        if not gathered or not awaited:
+            return
+        for batch in feed.format.decode(gathered, Catalog()).predictions:
+            if batch.model not in self._bindings and batch.model not in self._asked_first and len(batch):
+                self._asked_first.add(batch.model)
+                self.references.first_seen(batch.model, batch.versions.names[batch.versions.codes[0]])
+        self._bind()
+
+    def _bind(self) -> None:
+        """Folds later windows under binnings that were frozen meanwhile."""
+        current = self.store.references.ids()
+        if current == self._bindings:
+            return
+        for model, (binning_id, valid_from) in current.items():
+            if self._bindings.get(model) != (binning_id, valid_from):
+                stored = self.references.of(model)
+                if stored is not None:
+                    self.folder.bound[model] = Bound(stored.binning, micros(stored.valid_from))
+        self._bindings = dict(current)
+        self._catalog = None
+
+    def _look_at_ends(self) -> None:
+        if monotonic() - self._last_ends < ENDS_EVERY:
+            return
+        self._last_ends = monotonic()
+        for feed in self.feeds:
+            for partition, (position, end, at) in feed.session.ends().items():
+                self.folder.saw_end(partition, position, end, at)
+
+    def _is_due(self, now: datetime) -> bool:
+        """It is time, or a window has ended."""
+        if monotonic() - self._last_checkpoint >= self.checkpoint_every.total_seconds():
+            return True
+        before, size = self.folder.closed, self.folder.settings.size // timedelta(microseconds=1)
+        after = self.folder.advance(now if self.now_moves else None)
+        return after is not None and (before is None or after // size > (self._closed or before) // size)
+
+

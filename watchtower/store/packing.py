@@ -1,0 +1,251 @@
+"""Profiles, binnings and boards as bytes and back: versioned, compact, exact to the bit.
+
+A frame is two bytes (``W`` and the version) and a zlib stream (level 1: speed before size) of msgpack. An array is written in
+the smallest integer type that holds it (whole-numbered floats too), and by its non-zero elements alone where that is shorter.
+"""
+
+import zlib
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from watchtower.nouns.batch import FeatureType
+from watchtower.nouns.binning import Binning, Bins, CategoryBins, NumericBins
+from watchtower.nouns.errors import Unavailable
+from watchtower.nouns.profile import Durations, GpuReadings, Profile
+from watchtower.nouns.score import Board, Scores, Slot
+from watchtower.nouns.window import Span, Window
+
+_MAGIC = b"W\x01"
+Array = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
+T = TypeVar("T")
+
+
+class _Array(msgspec.Struct, array_like=True, frozen=True):
+    """*kind* is the numpy type that comes back, *stored* the one in *body*; *indexes* None means every element is there."""
+
+    kind: str
+    shape: tuple[int, ...]
+    stored: str
+    indexes: bytes | None
+    body: bytes
+
+
+class _Durations(msgspec.Struct, array_like=True, frozen=True):
+    counts: _Array
+    weight: float
+    total: float
+    largest: float
+    rows: int
+
+
+class _Profile(msgspec.Struct, array_like=True, frozen=True):
+    binning: str
+    rows: int
+    weight: float
+    cells: _Array
+    moments: _Array
+    oddities: _Array
+    durations: tuple[_Durations | None, _Durations | None, _Durations | None]
+    statuses: dict[str, float]
+    status_rows: dict[str, int]
+    instances: dict[str, float]
+    gpu: dict[str, GpuReadings]
+    spans: tuple[Span, ...]
+
+
+class _Numeric(msgspec.Struct, array_like=True, frozen=True, tag="n"):
+    edges: _Array
+    single: _Array
+    mean: float
+    sd: float
+    by_hand: bool
+
+
+class _Category(msgspec.Struct, array_like=True, frozen=True, tag="c"):
+    names: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+class _Binning(msgspec.Struct, array_like=True, frozen=True):
+    id: str
+    subjects: tuple[str, ...]
+    types: tuple[FeatureType, ...]
+    bins: tuple[_Numeric | _Category, ...]
+    offsets: tuple[int, ...]
+    segments: dict[str, tuple[str, ...]]
+
+
+class _Scores(msgspec.Struct, array_like=True, frozen=True):
+    slot: Slot
+    subjects: tuple[str, ...]
+    values: _Array
+    p_values: _Array
+    n: _Array
+    reasons: tuple[str | None, ...]
+
+
+class _Board(msgspec.Struct, array_like=True, frozen=True):
+    model: str
+    window: Window
+    live: str | None
+    scores: tuple[_Scores, ...]
+    versions: dict[str, float]
+    seen: tuple[tuple[str, str, str], ...]
+
+
+def pack_profile(profile: Profile) -> bytes:
+    """*profile* as bytes."""
+    return _framed(
+        _Profile(
+            binning=profile.binning,
+            rows=profile.rows,
+            weight=float(profile.weight),
+            cells=_pack(profile.cells),
+            moments=_pack(profile.moments),
+            oddities=_pack(profile.oddities),
+            durations=(_pack_durations(profile.latency), _pack_durations(profile.queue), _pack_durations(profile.compute)),
+            statuses={name: float(weight) for name, weight in profile.statuses.items()},
+            status_rows={name: int(rows) for name, rows in profile.status_rows.items()},
+            instances={name: float(weight) for name, weight in profile.instances.items()},
+            gpu=dict(profile.gpu),
+            spans=profile.spans,
+        )
+    )
+
+
+def unpack_profile(blob: bytes) -> Profile:
+    """What :func:`pack_profile` wrote; Unavailable (for good) where a newer version did."""
+    it = _unframed(blob, _Profile)
+    latency, queue, compute = (_unpack_durations(each) for each in it.durations)
+    return Profile(
+        binning=it.binning,
+        rows=it.rows,
+        weight=it.weight,
+        cells=_ints(it.cells),
+        moments=_floats(it.moments),
+        oddities=_ints(it.oddities),
+        latency=latency,
+        queue=queue,
+        compute=compute,
+        statuses=it.statuses,
+        status_rows=it.status_rows,
+        instances=it.instances,
+        gpu=it.gpu,
+        spans=it.spans,
+    )
+
+
+def pack_binning(binning: Binning) -> bytes:
+    """*binning* as bytes."""
+    bins = tuple(_pack_bins(each) for each in binning.bins)
+    segments = {column: tuple(values) for column, values in binning.segments.items()}
+    return _framed(_Binning(binning.id, binning.subjects, binning.types, bins, tuple(int(each) for each in binning.offsets), segments))
+
+
+def unpack_binning(blob: bytes) -> Binning:
+    """What :func:`pack_binning` wrote; Unavailable (for good) where a newer version did."""
+    it = _unframed(blob, _Binning)
+    return Binning(it.id, it.subjects, it.types, tuple(_unpack_bins(each) for each in it.bins), it.offsets, it.segments)
+
+
+def pack_board(board: Board) -> bytes:
+    """*board* as bytes."""
+    scores = tuple(_pack_scores(slot, each) for slot, each in board.scores.items())
+    versions = {version: float(share) for version, share in board.versions.items()}
+    return _framed(_Board(board.model, board.window, board.live, scores, versions, tuple(sorted(board.seen))))
+
+
+def unpack_board(blob: bytes) -> Board:
+    """What :func:`pack_board` wrote; Unavailable (for good) where a newer version did."""
+    it = _unframed(blob, _Board)
+    scores = {each.slot: Scores(each.subjects, _floats(each.values), _floats(each.p_values), _ints(each.n), each.reasons) for each in it.scores}
+    return Board(it.model, it.window, it.live, scores, it.versions, frozenset(it.seen))
+
+
+def _pack_scores(slot: Slot, scores: Scores) -> _Scores:
+    return _Scores(slot, scores.subjects, _pack(scores.values), _pack(scores.p_values), _pack(scores.n), scores.reasons)
+
+
+def _pack_durations(durations: Durations | None) -> _Durations | None:
+    if durations is None:
+        return None
+    return _Durations(_pack(durations.counts), float(durations.weight), float(durations.total), float(durations.largest), int(durations.rows))
+
+
+def _unpack_durations(packed: _Durations | None) -> Durations | None:
+    return None if packed is None else Durations(_floats(packed.counts), packed.weight, packed.total, packed.largest, packed.rows)
+
+
+def _pack_bins(bins: Bins) -> _Numeric | _Category:
+    if isinstance(bins, CategoryBins):
+        return _Category(bins.names, tuple(sorted(bins.others)))
+    return _Numeric(_pack(bins.edges), _pack(bins.single), float(bins.mean), float(bins.sd), bins.by_hand)
+
+
+def _unpack_bins(packed: _Numeric | _Category) -> Bins:
+    if isinstance(packed, _Category):
+        return CategoryBins(packed.names, frozenset(packed.others))
+    return NumericBins(_floats(packed.edges), _floats(packed.single), packed.mean, packed.sd, packed.by_hand)
+
+
+def _framed(frame: msgspec.Struct) -> bytes:
+    return _MAGIC + zlib.compress(msgspec.msgpack.encode(frame), 1)
+
+
+def _unframed(blob: bytes, kind: type[T]) -> T:
+    if blob[:2] != _MAGIC:
+        msg = "the store holds summaries that this version of Watchtower cannot read: start the newer version that wrote them"
+        raise Unavailable(msg, for_good=True)
+    return msgspec.msgpack.decode(zlib.decompress(blob[2:]), type=kind)
+
+
+def _pack(array: Array) -> _Array:
+    """The array in the fewest bytes that give it back to the bit."""
+    flat = _narrow(np.ascontiguousarray(array).ravel())
+    bits = flat.view(np.int64) if flat.dtype == np.float64 else flat
+    filled = np.flatnonzero(bits)
+    narrow = np.dtype(np.uint16 if flat.size <= 1 << 16 else np.uint32)
+    indexes = None
+    if filled.size * (narrow.itemsize + flat.itemsize) < flat.nbytes:
+        indexes, flat = filled.astype(narrow.newbyteorder("<")).tobytes(), flat[filled]
+    stored = flat.dtype.newbyteorder("<")
+    return _Array(array.dtype.str.lstrip("<|=>"), array.shape, stored.str, indexes, flat.astype(stored, copy=False).tobytes())
+
+
+def _narrow(flat: Array) -> Array:
+    """The smallest integer array with the same values (and, of floats, the same bits: no -0.0, no NaN, no fractions)."""
+    if flat.dtype == np.bool_ or not flat.size:
+        return flat
+    if flat.dtype == np.float64:
+        if not np.isfinite(flat).all() or np.abs(flat).max() > 2**53:
+            return flat
+        whole = flat.astype(np.int64)
+        if not np.array_equal(whole.astype(np.float64).view(np.int64), flat.view(np.int64)):
+            return flat
+        flat = whole
+    low, high = int(flat.min()), int(flat.max())
+    fits = next(kind for kind in (np.int8, np.int16, np.int32, np.int64) if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return flat.astype(fits)
+
+
+def _unpack(packed: _Array) -> Array:
+    kind, stored = np.dtype(packed.kind), np.dtype(packed.stored)
+    body = np.frombuffer(packed.body, dtype=stored).astype(kind)
+    if packed.indexes is None:
+        return body.reshape(packed.shape)
+    size = int(np.prod(packed.shape, dtype=np.int64))
+    full = np.zeros(size, dtype=kind)
+    full[np.frombuffer(packed.indexes, dtype="<u2" if size <= 1 << 16 else "<u4")] = body
+    return full.reshape(packed.shape)
+
+
+def _ints(packed: _Array) -> NDArray[np.int64]:
+    return _unpack(packed).astype(np.int64, copy=False)
+
+
+def _floats(packed: _Array) -> NDArray[np.float64]:
+    array = _unpack(packed)
+    return array if array.dtype == np.bool_ else array.astype(np.float64, copy=False)  # type: ignore[return-value]

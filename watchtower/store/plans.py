@@ -1,0 +1,162 @@
+"""Plans move by facts alone: the fact goes into the plan's hash chain and the plan moves where its revision is still the one that was seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from watchtower.edges.points import reached
+from watchtower.nouns.errors import Fenced
+from watchtower.nouns.plan import DecisionKind, Fact, Incident, IncidentState, Memory, Moment, Move, Plan, Step
+from watchtower.nouns.window import micros, moment
+from watchtower.store.codec import Json, audit_body, chained, decode, encode, fact_in, incident_json
+from watchtower.store.database import Database
+from watchtower.store.memories import add_decisions, load_incident, load_memory, put_incident, put_memory
+from watchtower.store.tables import facts, incidents, plans
+
+_REMEMBERED = 50
+_MOMENTS = {"judged": "verdict", "switched": "switched", "serving": "serving", "fired": "trial"}
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """An incident and its newest plan, if it has one."""
+
+    incident: Incident
+    plan: Plan | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One fact of a plan's hash chain; *seq* counts from 1."""
+
+    seq: int
+    at: datetime
+    fact: Fact
+    hash: str
+
+
+class PlanRows:
+    """Plans, their facts, and the incidents they belong to."""
+
+    def __init__(self, database: Database) -> None:
+        """Over *database*."""
+        self._database = database
+
+    def open_plans(self) -> list[Plan]:
+        """The plans that can still move, oldest first; at most one a model."""
+        with self._database.reading() as tx:
+            found = tx.execute(sa.select(plans.c.body).where(plans.c.is_open).order_by(plans.c.opened_at, plans.c.id)).scalars().all()
+        return [decode(body, Plan) for body in found]
+
+    def plan(self, plan_id: str) -> Plan:
+        """The plan of that id; KeyError where there is none."""
+        with self._database.reading() as tx:
+            found = tx.execute(sa.select(plans.c.body).where(plans.c.id == plan_id)).scalar()
+        if found is None:
+            raise KeyError(plan_id)
+        return decode(found, Plan)
+
+    def incidents(self, state: IncidentState | None = None, limit: int = 1_000) -> list[IncidentRow]:
+        """Incidents with their newest plans, newest first; of one *state*, or all."""
+        newest = sa.select(plans.c.body).where(plans.c.incident == incidents.c.id).order_by(plans.c.opened_at.desc(), plans.c.revision.desc()).limit(1)
+        wanted = sa.select(incidents.c.body, newest.scalar_subquery().label("plan")).order_by(incidents.c.opened_at.desc(), incidents.c.id).limit(limit)
+        if state is not None:
+            wanted = wanted.where(incidents.c.state == str(state))
+        with self._database.reading() as tx:
+            found = tx.execute(wanted).all()
+        return [IncidentRow(decode(row.body, Incident), None if row.plan is None else decode(row.plan, Plan)) for row in found]
+
+    def incidents_json(self, state: IncidentState | None = None) -> dict[str, list[Json]]:
+        """What `incidents --json` prints."""
+        return {"incidents": [incident_json(row.incident, row.plan) for row in self.incidents(state)]}
+
+    def facts(self, plan_id: str) -> list[AuditRow]:
+        """The plan's facts in order."""
+        with self._database.reading() as tx:
+            found = tx.execute(sa.select(facts).where(facts.c.plan == plan_id).order_by(facts.c.seq)).all()
+        return [AuditRow(row.seq, moment(row.at), fact_in(row.body), row.hash) for row in found]
+
+    def broken_link(self, plan_id: str) -> int | None:
+        """The *seq* of the first fact whose hash does not follow from what stands before it, None where the chain holds."""
+        with self._database.reading() as tx:
+            found = tx.execute(sa.select(facts).where(facts.c.plan == plan_id).order_by(facts.c.seq)).all()
+        previous = ""
+        for number, row in enumerate(found, start=1):
+            previous = chained(previous, row.body)
+            if row.hash != previous or row.seq != number:
+                return number
+        return None
+
+    def record(self, plan: Plan, fact: Fact, move: Move, now: datetime) -> Plan:
+        """Appends *fact* to the audit and moves *plan* to ``move.plan``, with its decisions, the incident's timeline and the model's memory.
+
+        One transaction. Fenced where the stored revision is no longer ``plan.revision`` (0: it must not be stored yet). Returns the plan as stored.
+        """
+        moved = replace(move.plan, revision=plan.revision + 1)
+        with self._database.writing() as tx:
+            put_plan(tx, moved, plan.revision)
+            append_facts(tx, moved.id, [fact], now)
+            add_decisions(tx, move.decisions)
+            memory = _remembering(load_memory(tx, moved.model), moved, move)
+            incident = _noted(tx, moved, fact, move.note, now)
+            if incident is not None and memory.incident is not None and memory.incident.id == incident.id:
+                memory = replace(memory, incident=incident)
+            put_memory(tx, memory)
+            reached("plan.before_commit")
+        reached("plan.after_commit")
+        return moved
+
+
+def put_plan(tx: sa.Connection, plan: Plan, seen: int) -> None:
+    """Moves the plan from revision *seen* (0: a new one) to what it is now. Fenced where it is not there, or another one of the model is open."""
+    row = {"step": str(plan.step), "is_open": plan.step.is_open, "revision": plan.revision, "body": encode(plan)}
+    try:
+        if seen == 0:
+            fixed = {"id": plan.id, "model": plan.model, "incident": plan.incident, "opened_at": micros(plan.opened_at)}
+            moved = tx.execute(sa.insert(plans).values(fixed | row)).rowcount
+        else:
+            moved = tx.execute(sa.update(plans).where(plans.c.id == plan.id, plans.c.revision == seen).values(row)).rowcount
+    except IntegrityError as error:
+        msg = f"plan {plan.id} cannot begin: another one of {plan.model} is open"
+        raise Fenced(msg) from error
+    if moved != 1:
+        msg = f"plan {plan.id} is no longer at revision {seen}"
+        raise Fenced(msg)
+
+
+def append_facts(tx: sa.Connection, plan_id: str, new: Sequence[Fact], now: datetime) -> None:
+    """Adds to the plan's hash chain."""
+    last = tx.execute(sa.select(facts.c.seq, facts.c.hash).where(facts.c.plan == plan_id).order_by(facts.c.seq.desc()).limit(1)).first()
+    seq, previous = (last.seq, last.hash) if last else (0, "")
+    for fact in new:
+        seq += 1
+        body = audit_body(plan_id, seq, now, fact)
+        previous = chained(previous, body)
+        tx.execute(sa.insert(facts).values(plan=plan_id, seq=seq, at=micros(now), body=body, hash=previous))
+
+
+def _remembering(memory: Memory, plan: Plan, move: Move) -> Memory:
+    """The memory with the plan as it is now, decided rollbacks, and the version that was rolled back from."""
+    if memory.plan is None or memory.plan.id == plan.id:
+        memory = replace(memory, plan=plan)
+    decided = tuple(decision.at for decision in move.decisions if decision.kind is DecisionKind.ROLL_BACK)
+    if decided:
+        memory = replace(memory, rollbacks=(*memory.rollbacks, *decided)[-_REMEMBERED:])
+    left = memory.served.rolled_back_from
+    if plan.step is Step.ROLLED_BACK and plan.live not in left:
+        memory = replace(memory, served=replace(memory.served, rolled_back_from=(*left, plan.live)))
+    return memory
+
+
+def _noted(tx: sa.Connection, plan: Plan, fact: Fact, note: str, now: datetime) -> Incident | None:
+    """The incident with *note* on its timeline and one revision more, told to its notifiers; None where there is nothing to say."""
+    incident = load_incident(tx, plan.incident) if note else None
+    if incident is None:
+        return None
+    said = Moment(now, _MOMENTS.get(fact.kind, "note"), note)
+    grown = replace(incident, revision=incident.revision + 1, timeline=(*incident.timeline, said))
+    put_incident(tx, grown, now)
+    return grown

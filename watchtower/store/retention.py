@@ -1,0 +1,46 @@
+"""What expires. Totals, tellings, decisions, plans and facts never do."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from watchtower.nouns.window import micros
+from watchtower.store.database import Database
+from watchtower.store.intake import CLOSED_THROUGH
+from watchtower.store.tables import boards, dead_letters, plans, state, trials, windows
+
+_LETTERS = 100_000
+_AT_ONCE = 2_000
+
+
+class RetentionRows:
+    """Deletes by age."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        """Over *database*; ages count back from *now*, or from closed-through where event time is behind it (old logs stay whole)."""
+        self._database = database
+        self._now = now
+
+    def expire(self, *, windows_for: timedelta, scores_for: timedelta, outputs_for: timedelta = timedelta(hours=24)) -> int:
+        """Deletes windows and boards older than that, and trials of ended plans; how many windows and boards went, at most 2,000 of each a call."""
+        now = self._now()
+        with self._database.writing() as tx:
+            through = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()
+            newest = micros(now) if through is None else min(micros(now), through)
+            gone = _expire(tx, windows, newest - _length(windows_for)) + _expire(tx, boards, newest - _length(scores_for))
+            ended = sa.select(plans.c.id).where(plans.c.is_open == sa.false())
+            tx.execute(sa.delete(trials).where(trials.c.saved_at < micros(now) - _length(outputs_for), trials.c.plan.in_(ended)))
+            newest_letter = sa.select(sa.func.max(dead_letters.c.id)).scalar_subquery()
+            tx.execute(sa.delete(dead_letters).where(dead_letters.c.id <= newest_letter - _LETTERS))
+        return gone
+
+
+def _length(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
+
+
+def _expire(tx: sa.Connection, table: sa.Table, before: int) -> int:
+    key = sa.tuple_(table.c.model, table.c.window_end)
+    old = sa.select(table.c.model, table.c.window_end).where(table.c.window_end < before).order_by(table.c.window_end).limit(_AT_ONCE)
+    return tx.execute(sa.delete(table).where(key.in_(old))).rowcount

@@ -1,0 +1,69 @@
+"""One HTTP call: bounded in time and size, never redirected, and no secret in what it raises."""
+
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from http.client import HTTPException
+from typing import IO, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+
+from watchtower.nouns.errors import Unavailable
+
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the far end said: *headers* by lower-case name, at most the first million bytes of the body."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class _Body(Protocol):
+    def read(self, amount: int, /) -> bytes: ...
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows nothing: a redirected POST would lose its body, and carry our headers elsewhere."""
+
+    def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str) -> None:  # noqa: PLR0913, PLR0917
+        """None: the redirect itself is the answer."""
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -> Answer:
+    """Posts *body* to an http(s) *url*; any status is an answer; Unavailable where none came within *seconds*."""
+    request = urllib.request.Request(url, data=body, headers=dict(headers), method="POST")  # noqa: S310  the settings allow http and https only
+    opener = urllib.request.build_opener(_Stay)
+    try:
+        with opener.open(request, timeout=seconds) as response:
+            return _answer(response.status, response.headers, response)
+    except HTTPError as refused:
+        with refused:
+            return _answer(refused.code, refused.headers, refused)
+    except URLError as away:
+        raise Unavailable(f"{origin(url)} did not answer: {_named(away.reason)}") from None
+    except (OSError, HTTPException) as away:
+        raise Unavailable(f"{origin(url)} did not answer: {_named(away)}") from None
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of *url*: what may be told of it; paths and queries may hold tokens."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}"
+
+
+def _answer(status: int, headers: Message, body: _Body) -> Answer:
+    return Answer(status, {name.lower(): value for name, value in headers.items()}, body.read(_LARGEST))
+
+
+def _named(error: object) -> str:
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__

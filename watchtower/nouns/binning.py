@@ -1,7 +1,7 @@
 """The frozen cells that a model's values are counted in. Made once, from the reference only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watchtower.nouns.batch import FeatureType, Floats
 
@@ -49,6 +49,11 @@ class CategoryBins:
 
     names: tuple[str, ...]
     others: frozenset[str] = frozenset()
+    index: Mapping[str, int] = field(init=False, repr=False)
+    """Category -> its cell; whatever is not in it is *unseen*."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", dict.fromkeys(self.others, len(self.names)) | {name: i for i, name in enumerate(self.names)})
 
     @property
     def size(self) -> int:

@@ -126,7 +126,8 @@ class Board:
 class Pair:
     """Two profiles under one binning, and which subjects to compare.
 
-    *indexes* point into ``binning.subjects``; statistics give a score for each, in that order.
+    *indexes* point into ``binning.subjects``; statistics give a score for each, in that order. *memo* is where they keep what
+    they share (cells, distributions), for as long as the pair lives.
     """
 
     binning: Binning
@@ -134,6 +135,7 @@ class Pair:
     current: Profile
     indexes: tuple[int, ...]
     min_rows: int | None = None
+    memo: dict[str, object] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

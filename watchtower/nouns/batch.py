@@ -210,6 +210,8 @@ class Catalog:
     models: Mapping[str, Schema] = field(default_factory=dict)
     other: Schema = Schema()
     max_bytes: int = 10_000_000
+    max_ahead: int | None = None
+    """Microseconds that an event time may lie ahead of the message's own timestamp and the clock at reading; None: any. Files decide later."""
 
     def of(self, model: str) -> Schema:
         """The schema of *model*."""

@@ -17,7 +17,7 @@ from watchtower.store.database import Database
 from watchtower.store.lease import Lease
 from watchtower.store.memories import add_decisions, load_memory, put_incident, put_memory
 from watchtower.store.packing import pack_board
-from watchtower.store.plans import append_facts, put_plan
+from watchtower.store.plans import append_facts, leaving, put_plan
 from watchtower.store.tables import boards, decisions, plans, windows
 from watchtower.store.windows import WindowRows, insert_profiles
 
@@ -43,6 +43,8 @@ class EvaluationRows:
         was loaded.
         """
         memory = replace(evaluation.memory, evaluated_through=window.end)
+        if memory.plan is not None and evaluation.facts:
+            memory = leaving(memory, memory.plan)
         with self._lease.as_leader() as tx:
             _check(tx, load_memory(tx, model), memory, window)
             row = {"model": model, "window_start": micros(window.start), "window_end": micros(window.end), "live": evaluation.board.live}

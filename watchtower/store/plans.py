@@ -138,6 +138,14 @@ def append_facts(tx: sa.Connection, plan_id: str, new: Sequence[Fact], now: date
         tx.execute(sa.insert(facts).values(plan=plan_id, seq=seq, at=micros(now), body=body, hash=previous))
 
 
+def leaving(memory: Memory, plan: Plan) -> Memory:
+    """The memory with the version that *plan* rolled back from, if it has just ended so."""
+    left = memory.served.rolled_back_from
+    if plan.step is not Step.ROLLED_BACK or plan.live in left:
+        return memory
+    return replace(memory, served=replace(memory.served, rolled_back_from=(*left, plan.live)))
+
+
 def _remembering(memory: Memory, plan: Plan, move: Move) -> Memory:
     """The memory with the plan as it is now, decided rollbacks, and the version that was rolled back from."""
     if memory.plan is None or memory.plan.id == plan.id:
@@ -145,10 +153,7 @@ def _remembering(memory: Memory, plan: Plan, move: Move) -> Memory:
     decided = tuple(decision.at for decision in move.decisions if decision.kind is DecisionKind.ROLL_BACK)
     if decided:
         memory = replace(memory, rollbacks=(*memory.rollbacks, *decided)[-_REMEMBERED:])
-    left = memory.served.rolled_back_from
-    if plan.step is Step.ROLLED_BACK and plan.live not in left:
-        memory = replace(memory, served=replace(memory.served, rolled_back_from=(*left, plan.live)))
-    return memory
+    return leaving(memory, plan)
 
 
 def _noted(tx: sa.Connection, plan: Plan, fact: Fact, note: str, now: datetime) -> Incident | None:

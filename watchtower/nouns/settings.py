@@ -2,9 +2,10 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
 from watchtower.nouns.batch import FeatureType, PredictionKind
 
@@ -26,6 +27,16 @@ def duration(value: object) -> object:
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? ?(ms|s|m|h|d)$", "examples": ["30s", "5m"]})]
+
+
+def located(path: str, info: ValidationInfo) -> str:
+    """*path* from the folder that validation was given (``context={"folder": …}``: the settings file's); URLs and absolute paths stay."""
+    folder = info.context.get("folder") if isinstance(info.context, dict) else None
+    return path if folder is None or "://" in path else str(Path(folder) / path)
+
+
+PathText = Annotated[str, AfterValidator(located), Field(min_length=1)]
+"""A path in a settings file: relative ones are from that file's folder."""
 
 
 class Frozen(BaseModel):
@@ -135,7 +146,7 @@ class FileReference(Frozen):
     """Rows from a Parquet, CSV or JSONL file."""
 
     kind: Literal["file"]
-    path: str
+    path: PathText
     """``{version}`` is the live version's; a version without a file takes the newest earlier one."""
 
 

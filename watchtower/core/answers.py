@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchtower.nouns.batch import Column, Floats, NumberColumn, PredictionKind, TextColumn
+from watchtower.nouns.errors import ShadowError
+from watchtower.nouns.settings import PredictionSettings
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _TRUTH = {"true": "1", "false": "0"}
@@ -115,3 +117,32 @@ def as_column(array: NDArray[np.generic], index: int | None, positive: object) -
         return flat
     column = pick_column(flat.shape[1], index, positive) if flat.ndim == 2 else None  # noqa: PLR2004
     return None if column is None else flat[:, column]
+
+
+def read_answers(arrays: Mapping[str, NDArray[np.generic]], columns: Mapping[str, tuple[object, ...]], settings: PredictionSettings) -> Floats | tuple[str | None, ...]:
+    """The answers among a model's outputs: float64[n] (NaN where not finite), or spelled texts for a class.
+
+    *columns* names columns of outputs that have names. ShadowError says which outputs there are where none fits.
+    """
+    name = pick_output({each: array.shape for each, array in arrays.items()}, settings.kind, settings.output)
+    if name is None:
+        msg = f"no output holds the prediction ({_outputs(arrays)}): say which with prediction: {{output: NAME}}"
+        raise ShadowError(msg)
+    index = settings.index
+    if index is None and name in columns and settings.positive is not None:
+        index = next((i for i, key in enumerate(columns[name]) if spelled(key) == spelled(settings.positive)), None)
+    answers = as_column(arrays[name], index, settings.positive)
+    if answers is None or settings.kind in {PredictionKind.VECTOR, PredictionKind.RANKING}:
+        msg = f"output {name} does not hold one {settings.kind} a row ({_outputs(arrays)})"
+        raise ShadowError(msg)
+    if settings.kind is PredictionKind.CLASS:
+        return spell(answers.tolist())
+    if answers.dtype.kind not in "fiub":
+        msg = f"output {name} holds no numbers ({_outputs(arrays)}): say which output does with prediction: {{output: NAME}}"
+        raise ShadowError(msg)
+    numbers = answers.astype(np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _outputs(arrays: Mapping[str, NDArray[np.generic]]) -> str:
+    return "outputs: " + ", ".join(f"{name} {array.dtype} of shape {list(array.shape)}" for name, array in arrays.items())

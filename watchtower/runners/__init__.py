@@ -1,13 +1,14 @@
 """Re-run logged inputs on a version."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from watchtower.core.inputs import InputSpec
 from watchtower.kinds import Kind
 from watchtower.model_stores import Artefact
 
@@ -16,7 +17,8 @@ from watchtower.model_stores import Artefact
 class Outputs:
     """Answers of one run.
 
-    *arrays* by output name as the model gives them; *batch_seconds* float64[batches], warm-up excluded; *provider* what really ran; *memory_bytes* 0 if unknown.
+    *arrays* by output name as the model gives them; *batch_seconds* float64[batches]; *provider* what really ran; *memory_bytes* 0 if unknown.
+    *columns* names the columns of outputs whose columns have names (a map of class to probability).
     """
 
     arrays: Mapping[str, NDArray[np.generic]]
@@ -24,10 +26,14 @@ class Outputs:
     provider: str
     memory_bytes: int = 0
     deterministic: bool = True
+    columns: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
 
 
 class RunnerSession(Protocol):
     """A loaded model."""
+
+    def inputs(self) -> Sequence[InputSpec]:
+        """What the model wants."""
 
     def run(self, inputs: Mapping[str, NDArray[np.generic]]) -> Outputs:
         """Runs all rows, in batches; ShadowError names the input, its type and its shape where it does not fit."""

@@ -1,0 +1,98 @@
+"""Always-valid evidence: betting against "no difference", which may be looked at after every row.
+
+Source: Waudby-Smith and Ramdas (2024), Estimating means of bounded random variables by betting; mixtures over the bet instead of
+a chosen one. Everything is in natural logarithms, so that nothing overflows. Formulas: docs/statistics.md.
+"""
+
+import math
+
+import numpy as np
+
+from watchtower.nouns.batch import Floats
+
+BETS: int = 48
+_SMALLEST, _LARGEST = 0.002, 0.98
+_PIECE = 4096
+
+
+def bets() -> Floats:
+    """float64[48], the fractions λ, geometric from 0.002 to 0.98."""
+    return np.geomspace(_SMALLEST, _LARGEST, BETS)
+
+
+def log_e_plus(y: Floats) -> float:
+    """ln E⁺ against E[Y] <= 0, Y in [-1, 1]: 1/48 Σⱼ Πᵢ (1 + λⱼ Yᵢ); 0 for no rows."""
+    return _mixture(y)
+
+
+def log_e_minus(y: Floats, m: float) -> float:
+    """ln E⁻ against E[Y] >= m: 1/48 Σⱼ Πᵢ (1 + λⱼ (m - Yᵢ)/(1 - m))."""
+    return _mixture((m - y) / (1 - m))
+
+
+def log_e_classes(b: int, c: int) -> float:
+    """ln E⁺ for answers that are right or wrong: 2^(b+c+1) B(b+1, c+1) P(Beta(b+1, c+1) > ½); *b* only live wrong, *c* only the candidate."""
+    from scipy.special import betaln, log_ndtr
+
+    tail = _log_beta_above_half(b, c)
+    if not math.isfinite(tail):  # far in the tail the incomplete beta underflows, and the normal tail says enough
+        tail = float(log_ndtr((b - c) / math.sqrt(b + c + 3)))
+    return (b + c + 1) * math.log(2) + float(betaln(b + 1, c + 1)) + tail
+
+
+def log_p_mcnemar(b: int, c: int) -> float:
+    """ln of the exact one-sided p-value of McNemar's test: P(Binomial(b + c, ½) >= b)."""
+    from scipy.special import betainc
+
+    if b == 0:
+        return 0.0
+    p = float(betainc(b, c + 1, 0.5))
+    return math.log(p) if p > 0 else -log_e_classes(b, c)
+
+
+def rows_needed(y: Floats, m: float, candidates: int, alpha: float, *, classes: bool) -> int | None:
+    """The smallest n with n·g - 1.96 √(n·v) >= ln(k/α) + h and d̂ - 1.96 sd/√n >= m; None where no n would do.
+
+    g and v are mean and variance of ln(1 + λY) at the best λ; h = ½ ln n for classes, ln 16 for losses.
+    """
+    spare = float(y.mean()) - m
+    grown = np.array([float(np.log1p(bet * y).mean()) for bet in bets()])
+    best = int(np.argmax(grown))
+    if spare <= 0 or grown[best] <= 0:
+        return None
+    gain, variance = float(grown[best]), float(np.log1p(bets()[best] * y).var())
+    for_effect = (1.96 * float(y.std()) / spare) ** 2
+    n = max(1.0, for_effect)
+    for _ in range(60):  # a fixed point: the bound grows with ln n only
+        wanted = math.log(candidates / alpha) + (0.5 * math.log(n) if classes else math.log(16))
+        root = (1.96 * math.sqrt(variance) + math.sqrt(1.96**2 * variance + 4 * gain * wanted)) / (2 * gain)
+        n, before = max(for_effect, root**2), n
+        if abs(n - before) < 0.5:  # noqa: PLR2004
+            break
+    return math.ceil(n)
+
+
+def p_text(log_p: float) -> str:
+    """A p-value such as ``3e-09``, also where it is too small for a float; at most 1."""
+    if log_p >= 0:
+        return "1"
+    exponent = math.floor(log_p / math.log(10))
+    digit = math.floor(math.exp(log_p - exponent * math.log(10)) + 0.5)
+    if digit == 10:  # noqa: PLR2004  9.6e-5 is 1e-04
+        exponent, digit = exponent + 1, 1
+    return f"{math.exp(log_p):.2f}" if exponent >= -2 else f"{digit}e-{-exponent:02d}"  # noqa: PLR2004
+
+
+def _mixture(y: Floats) -> float:
+    logs = np.zeros(BETS)
+    for start in range(0, len(y), _PIECE):
+        logs += np.log1p(np.outer(bets(), y[start : start + _PIECE])).sum(axis=1)
+    peak = float(logs.max())
+    return peak + math.log(float(np.exp(logs - peak).sum())) - math.log(BETS)
+
+
+def _log_beta_above_half(b: int, c: int) -> float:
+    from scipy.special import betainc
+
+    above = float(betainc(c + 1, b + 1, 0.5))
+    return math.log(above) if above > 0 else -math.inf

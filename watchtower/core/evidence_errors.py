@@ -1,0 +1,161 @@
+"""Evidence from labels: paired losses of live and a candidate on the same rows."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from watchtower.core.eprocess import log_e_classes, log_e_minus, log_e_plus, log_p_mcnemar, p_text
+from watchtower.nouns.batch import Flags, Floats, PredictionKind
+
+PAIRS = 100
+"""A verdict from paired rows needs at least so many."""
+LOG_HOLD = math.log(20)
+"""Holding is safe: E⁻ of 20 (a chance of 0.05) suffices to reject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """What paired rows say: d̂ = mean loss of live less that of the candidate; *log_p* is ln of the p-value (or its bound 1/E⁺) against d <= 0.
+
+    *live*, *candidate* are the errors that people read: the share that is wrong (at ½ for a probability), or the mean distance of a number;
+    *live_loss*, *candidate_loss* the mean losses that the evidence is made of. *log_harm* is ln E⁺ of the candidate being worse.
+    """
+
+    n: int
+    effect: float
+    log_p: float
+    log_e_minus: float
+    log_harm: float
+    log_harmless: float
+    live: float
+    candidate: float
+    live_loss: float
+    candidate_loss: float
+    minimum: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether the difference is large enough to matter."""
+        return self.n >= PAIRS and self.effect >= self.minimum
+
+    @property
+    def useless(self) -> bool:
+        """Whether going back is shown not to help by the minimum effect."""
+        return self.n >= PAIRS and self.log_e_minus >= LOG_HOLD
+
+    @property
+    def harms(self) -> bool:
+        """Whether the candidate is shown to be worse."""
+        return self.n >= PAIRS and self.log_harm >= LOG_HOLD
+
+    def compared(self, sign: str) -> str:
+        """``candidate error 0.031 < live error 0.094 (n=2,048, p=3e-09)``; mean losses where the errors at ½ do not show the difference."""
+        low, high = (self.candidate, self.live) if self.candidate < self.live or sign != "<" else (self.candidate_loss, self.live_loss)
+        digits = next((d for d in range(3, 8) if f"{low:.{d}f}" != f"{high:.{d}f}"), 3)
+        return f"candidate error {low:.{digits}f} {sign} live error {high:.{digits}f} (n={self.n:,}, p={p_text(self.log_p)})"
+
+    def facts(self) -> dict[str, object]:
+        """As plain JSON values."""
+        return {
+            "n": self.n,
+            "effect": round(self.effect, 6),
+            "minimum_effect": self.minimum,
+            "p": p_text(self.log_p),
+            "log_e_minus": round(self.log_e_minus, 3),
+            "live_error": round(self.live, 6),
+            "candidate_error": round(self.candidate, 6),
+            "live_loss": round(self.live_loss, 6),
+            "candidate_loss": round(self.candidate_loss, 6),
+        }
+
+
+def loss(kind: PredictionKind, answers: Floats, labels: Floats, scale: float) -> Floats:
+    """float64[n] in [0, 1]; class: wrong or not; probability: (p - y)²; number: min(1, abs(ŷ - y)/(4 scale)); an invalid answer costs 1."""
+    match kind:
+        case PredictionKind.CLASS:
+            costs = (answers != labels).astype(np.float64)
+        case PredictionKind.PROBABILITY:
+            costs = np.where((answers >= 0) & (answers <= 1), (answers - labels) ** 2, 1.0)
+        case PredictionKind.NUMBER | PredictionKind.VECTOR | PredictionKind.RANKING:
+            costs = np.minimum(1.0, np.abs(answers - labels) / (4 * scale if scale > 0 else 1.0))
+    return np.where(np.isfinite(answers), costs, 1.0)
+
+
+def error(kind: PredictionKind, answers: Floats, labels: Floats) -> float:
+    """What people read: the share that is wrong (a probability's at ½; an invalid answer is wrong), the mean absolute distance of a number."""
+    if not len(labels):
+        return math.nan
+    match kind:
+        case PredictionKind.CLASS:
+            return float((answers != labels).mean())
+        case PredictionKind.PROBABILITY:
+            return float((~np.isfinite(answers) | ((answers > 0.5) != (labels > 0.5))).mean())  # noqa: PLR2004
+        case PredictionKind.NUMBER | PredictionKind.VECTOR | PredictionKind.RANKING:
+            finite = np.isfinite(answers)
+            return float(np.abs(answers - labels)[finite].mean()) if finite.any() else math.nan
+
+
+def minimum_effect(kind: PredictionKind, candidate_on_reference: Floats | None, wanted: float) -> float:
+    """m: *wanted*, for probabilities the smaller of it and 0.2 x mean p(1 - p) of the candidate on the reference inputs."""
+    if kind is not PredictionKind.PROBABILITY or candidate_on_reference is None:
+        return wanted
+    p = candidate_on_reference[np.isfinite(candidate_on_reference)]
+    spread = float((p * (1 - p)).mean()) if len(p) else 0.0
+    return min(wanted, 0.2 * spread) if spread > 0 else wanted
+
+
+def paired(kind: PredictionKind, labels: Floats, live: Floats, candidate: Floats, *, scale: float, minimum: float, once: bool) -> Paired:
+    """Live beside a candidate where labels are; *once*: looked at a single time, so McNemar's exact test serves classes."""
+    known = np.isfinite(labels)
+    y, ours, theirs = labels[known], live[known], candidate[known]
+    live_loss, candidate_loss = loss(kind, ours, y, scale), loss(kind, theirs, y, scale)
+    gain = live_loss - candidate_loss
+    b, c = int((gain > 0).sum()), int((gain < 0).sum())
+    classes = kind is PredictionKind.CLASS
+    log_p = (log_p_mcnemar(b, c) if once else -log_e_classes(b, c)) if classes else -log_e_plus(gain)
+    return Paired(
+        n=len(y),
+        effect=float(gain.mean()) if len(y) else 0.0,
+        log_p=min(0.0, log_p),
+        log_e_minus=log_e_minus(gain, minimum),
+        log_harm=log_e_classes(c, b) if classes else log_e_plus(-gain),
+        log_harmless=log_e_minus(-gain, minimum),
+        live=error(kind, ours, y),
+        candidate=error(kind, theirs, y),
+        live_loss=float(live_loss.mean()) if len(y) else math.nan,
+        candidate_loss=float(candidate_loss.mean()) if len(y) else math.nan,
+        minimum=minimum,
+    )
+
+
+def risen(now: Floats, before: Floats, minimum: float) -> bool:
+    """Whether losses *now* are above those *before* by at least *minimum* and by 3.3 standard errors."""
+    if len(now) < PAIRS or len(before) < PAIRS:
+        return False
+    gap = float(now.mean() - before.mean())
+    return gap >= minimum and gap >= 3.3 * math.sqrt(float(now.var()) / len(now) + float(before.var()) / len(before))
+
+
+def selected(labels: Floats, usable: Flags, answers: Floats, alpha: float) -> float | None:
+    """How far the answers of labelled rows are from those of unlabelled ones (none younger than the newest label) if that is no chance: KS > 0.1, p < *alpha*."""
+    known = np.isfinite(labels) & usable
+    if not known.any():
+        return None
+    old_enough = np.arange(len(labels)) <= int(np.flatnonzero(known)[-1])
+    others = usable & old_enough & ~known
+    distance, log_p = kolmogorov_smirnov(answers[known], answers[others])
+    return distance if distance > 0.1 and log_p < math.log(alpha) else None  # noqa: PLR2004
+
+
+def kolmogorov_smirnov(a: Floats, b: Floats) -> tuple[float, float]:
+    """The largest distance of two empirical CDFs (invalid answers stand above all numbers) and ln of its asymptotic p-value; (0, 0) where one is empty."""
+    from scipy.special import kolmogorov
+
+    if not len(a) or not len(b):
+        return 0.0, 0.0
+    a, b = (np.sort(np.where(np.isfinite(x), x, np.inf)) for x in (a, b))
+    grid = np.concatenate([a, b])
+    distance = float(np.abs(np.searchsorted(a, grid, "right") / len(a) - np.searchsorted(b, grid, "right") / len(b)).max())
+    p = float(kolmogorov(math.sqrt(len(a) * len(b) / (len(a) + len(b))) * distance))
+    return distance, math.log(p) if p > 0 else -math.inf

@@ -1,0 +1,140 @@
+"""Evidence without labels: integrity, invalid answers, how far predictions moved, speed."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from watchtower.core.eprocess import log_e_classes, p_text
+from watchtower.core.evidence_errors import kolmogorov_smirnov
+from watchtower.nouns.batch import Flags, Floats, PredictionKind
+from watchtower.nouns.evidence import Trial, VersionRun
+from watchtower.nouns.settings import EvidenceSettings
+
+CONSTANT_ROWS = 200
+SLOWER = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A paired comparison of two shares: of *n* rows (or batches) *b* speak against live only, *c* against the candidate only."""
+
+    n: int
+    live: float
+    candidate: float
+    log_p: float
+
+    @property
+    def effect(self) -> float:
+        """How much larger live's share is."""
+        return self.live - self.candidate
+
+    def facts(self) -> dict[str, object]:
+        """As plain JSON values."""
+        return {"n": self.n, "live": round(self.live, 6), "candidate": round(self.candidate, 6), "p": p_text(self.log_p)}
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How far a version's answers to the incident's inputs are from its own to the reference inputs, and whether that is no chance."""
+
+    distance: float
+    beyond_chance: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Paired batches: the median of live's time over the candidate's, and ln E⁺ that live is (is not) slower by :data:`SLOWER`."""
+
+    batches: int
+    ratio: float
+    log_slower: float
+    log_not_slower: float
+
+
+def agreeing(kind: PredictionKind, one: Floats, other: Floats, *, scale: float, tolerance: float) -> Flags:
+    """Where *one* is the same answer as the re-run *other*: abs(one - other) <= tolerance x max(scale, abs(other)); a missing one agrees with an invalid other."""
+    missing = ~np.isfinite(one)
+    invalid = ~np.isfinite(other)
+    if kind is PredictionKind.CLASS:
+        same = one == other
+    else:
+        with np.errstate(invalid="ignore"):
+            same = np.abs(one - other) <= tolerance * np.maximum(scale, np.abs(other))
+    return np.where(missing | invalid, missing & invalid, same)
+
+
+def agreement(trial: Trial, settings: EvidenceSettings) -> float:
+    """The share of rows whose logged prediction is had again by re-running live; 1 for no rows."""
+    outputs = trial.live.outputs
+    if outputs is None or not len(outputs):
+        return 1.0
+    return float(agreeing(trial.kind, trial.logged, outputs, scale=trial.scale, tolerance=settings.tolerance).mean())
+
+
+def invalid(kind: PredictionKind, answers: Floats, other: Floats, alpha: float) -> Flags:
+    """Where an answer is none: missing, not finite, no probability, or always the same where *other* varies.
+
+    Always the same: one value over at least 200 rows, and *other*'s most frequent value would fill as many rows by chance with less than *alpha*.
+    """
+    bad = ~np.isfinite(answers)
+    if kind is PredictionKind.PROBABILITY:
+        bad |= (answers < 0) | (answers > 1)
+    finite = answers[np.isfinite(answers)]
+    if len(finite) >= CONSTANT_ROWS and len(finite) == len(answers) and _is_one_value(finite) and _varies(other, len(finite), alpha):
+        return np.ones(len(answers), dtype=np.bool_)
+    return bad
+
+
+def invalid_shares(kind: PredictionKind, live: Floats, candidate: Floats, alpha: float) -> Share:
+    """Invalid answers of live beside the candidate's, on the same rows."""
+    ours, theirs = invalid(kind, live, candidate, alpha), invalid(kind, candidate, live, alpha)
+    b, c = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    n = len(live)
+    return Share(n, float(ours.mean()) if n else 0.0, float(theirs.mean()) if n else 0.0, min(0.0, -log_e_classes(b, c)))
+
+
+def moved(kind: PredictionKind, run: VersionRun, alpha: float) -> Moved | None:
+    """How far inputs alone move a version; None where it was not run on reference rows. KS for numbers, total variation for classes."""
+    if run.outputs is None or run.reference_outputs is None or not len(run.outputs) or not len(run.reference_outputs):
+        return None
+    distance, log_p = distance_of(kind, run.outputs, run.reference_outputs)
+    return Moved(distance, log_p < math.log(alpha))
+
+
+def distance_of(kind: PredictionKind, a: Floats, b: Floats) -> tuple[float, float]:
+    """How far two sets of answers are apart, and ln of the p-value."""
+    if kind is not PredictionKind.CLASS:
+        return kolmogorov_smirnov(a, b)
+    from scipy.special import chdtrc
+
+    codes = np.unique(np.concatenate([a, b])[np.isfinite(np.concatenate([a, b]))])
+    counts = np.array([[np.count_nonzero(x == code) for code in codes] + [np.count_nonzero(~np.isfinite(x))] for x in (a, b)], dtype=np.float64)
+    counts = counts[:, counts.sum(axis=0) > 0]
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
+    p = float(chdtrc(max(1, counts.shape[1] - 1), ((counts - expected) ** 2 / expected).sum()))
+    return float(np.abs(shares[0] - shares[1]).sum() / 2), math.log(p) if p > 0 else -math.inf
+
+
+def speed(live: Floats | None, candidate: Floats | None) -> Speed | None:
+    """Live's batch times beside the candidate's, the same batches; None where there are none."""
+    if live is None or candidate is None or not len(live) or len(live) != len(candidate):
+        return None
+    ratios = live / np.maximum(candidate, 1e-9)
+    slower = int((ratios > 1).sum())
+    clearly = int((ratios >= SLOWER).sum())
+    n = len(ratios)
+    return Speed(n, float(np.median(ratios)), log_e_classes(slower, n - slower), log_e_classes(n - clearly, clearly))
+
+
+def _is_one_value(values: Floats) -> bool:
+    return float(values.max() - values.min()) <= 1e-9 * max(1.0, abs(float(values[0])))  # noqa: PLR2004
+
+
+def _varies(values: Floats, rows: int, alpha: float) -> bool:
+    finite = values[np.isfinite(values)]
+    if not len(finite) or _is_one_value(finite):
+        return False
+    most = int(np.unique(finite, return_counts=True)[1].max()) / len(finite)
+    return rows * math.log(most) < math.log(alpha)

@@ -1,0 +1,156 @@
+"""The grounds on which a candidate may be accepted or rejected, each weighed by itself."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from watchtower.core.eprocess import p_text, rows_needed
+from watchtower.core.evidence_errors import LOG_HOLD, PAIRS, Paired, loss, paired, selected
+from watchtower.core.evidence_predictions import SLOWER, agreeing, invalid_shares, speed
+from watchtower.nouns.batch import Flags, Floats, PredictionKind
+from watchtower.nouns.evidence import Trial, VersionRun
+from watchtower.nouns.settings import EvidenceSettings
+
+WINDOWS = 2
+"""A verdict from paired live rows needs rows of at least so many windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What evidence must reach: ln(k·g/α) of *candidates* k and *grounds* g."""
+
+    alpha: float
+    candidates: int
+    grounds: int
+
+    @property
+    def log(self) -> float:
+        """ln(k·g/α)."""
+        return math.log(self.candidates * self.grounds / self.alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One kind of evidence for one candidate.
+
+    *accepts*: it would suffice; *rejects*: it shows that going back does not help; *capped*: why it counts for a person only ("" if it counts).
+    *reason* is arithmetic; *needed* how many rows would do, where that can be said.
+    """
+
+    name: str
+    accepts: bool
+    rejects: bool
+    reason: str
+    capped: str = ""
+    needed: int | None = None
+    pairs: Paired | None = None
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+def usable(trial: Trial) -> Flags:
+    """Which rows may be paired with labels: those logged after the alert began firing."""
+    return trial.usable if trial.usable is not None else np.ones(trial.rows, dtype=np.bool_)
+
+
+def labelled(trial: Trial) -> Floats:
+    """Labels of the rows that may be paired, NaN elsewhere."""
+    return np.where(usable(trial), trial.labels, np.nan) if trial.labels is not None else np.full(trial.rows, np.nan)
+
+
+def in_use(trial: Trial) -> int:
+    """g: how many grounds this trial has."""
+    reference = trial.reference is not None and trial.reference.own and has_labels(trial)
+    return 1 + (trial.labels is not None) + reference + trial.latency_fired
+
+
+def has_labels(trial: Trial) -> bool:
+    """Whether reference rows are labelled."""
+    return trial.reference is not None and trial.reference.labels is not None and bool(np.isfinite(trial.reference.labels).any())
+
+
+def by_labels(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, bar: Bar, minimum: float) -> Ground | None:
+    """Paired losses on labelled rows logged after the alert began firing."""
+    if trial.labels is None or trial.live.outputs is None or candidate.outputs is None:
+        return None
+    labels = labelled(trial)
+    known = np.isfinite(labels)
+    pairs = paired(trial.kind, labels, trial.live.outputs, candidate.outputs, scale=trial.scale, minimum=minimum, once=False)
+    windows = len(np.unique(trial.windows[known]))
+    enough = pairs.n >= PAIRS and windows >= WINDOWS
+    gaps = [selected(labels, usable(trial), answers, settings.alpha) for answers in (trial.live.outputs, candidate.outputs)]
+    gap = max((each for each in gaps if each is not None), default=None)
+    capped = f"labelled rows are a selection: their predictions differ from those of unlabelled rows by {gap:.2f} (KS)" if gap is not None else ""
+    coverage = pairs.n / max(1, int(usable(trial).sum()))
+    facts = {**pairs.facts(), "windows": windows, "coverage": round(coverage, 4), "selected": gap}
+    if not enough:
+        return Ground("labels", accepts=False, rejects=False, reason=f"{pairs.n:,} of {PAIRS} labelled rows, {windows} of {WINDOWS} windows", pairs=pairs, facts=facts)
+    accepts = pairs.helps and -pairs.log_p >= bar.log
+    return Ground("labels", accepts, pairs.useless, _compared(pairs, accepts=accepts), capped, None if accepts else _needed(trial, labels, candidate, pairs, bar), pairs, facts)
+
+
+def by_reference(trial: Trial, candidate: VersionRun, bar: Bar, minimum: float) -> Ground | None:
+    """Paired losses on labelled reference rows, which find damaged weights; looked at once, so they do not grow."""
+    reference = trial.reference
+    live, theirs = trial.live.reference_outputs, candidate.reference_outputs
+    if reference is None or reference.labels is None or not has_labels(trial) or live is None or theirs is None:
+        return None
+    pairs = paired(trial.kind, reference.labels, live, theirs, scale=trial.scale, minimum=minimum, once=True)
+    facts = {**pairs.facts(), "file_version": reference.file_version, "own": reference.own}
+    if pairs.n < PAIRS:
+        return Ground("reference", accepts=False, rejects=False, reason=f"{pairs.n:,} of {PAIRS} labelled reference rows", pairs=pairs, facts=facts)
+    accepts = pairs.helps and -pairs.log_p >= bar.log
+    capped = "" if reference.own else f"the labelled reference rows are version {reference.file_version or 'unknown'}'s, not version {trial.live.version}'s"
+    if not capped and trial.features and len(trial.drifted) * 2 >= trial.features:
+        capped = f"{len(trial.drifted)} of {trial.features} features drifted, so reference rows say little of what comes in now"
+    return Ground("reference", accepts, pairs.useless, _compared(pairs, accepts=accepts), capped, None, pairs, facts)
+
+
+def by_validity(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, bar: Bar) -> Ground | None:
+    """Invalid answers: missing, not finite, no probability, or always the same."""
+    if trial.live.outputs is None or candidate.outputs is None:
+        return None
+    shares = invalid_shares(trial.kind, trial.live.outputs, candidate.outputs, settings.alpha)
+    accepts = shares.n >= PAIRS and shares.effect >= settings.minimum_effect and -shares.log_p >= bar.log
+    reason = f"candidate's invalid outputs {shares.candidate:.3f} < live's {shares.live:.3f} (n={shares.n:,}, p={p_text(shares.log_p)})"
+    return Ground("invalid", accepts, rejects=False, reason=reason, facts=shares.facts())
+
+
+def by_speed(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, bar: Bar, minimum: float) -> Ground | None:
+    """Speed counts only where a latency rule fired, and only for a candidate whose answers do no harm."""
+    found = speed(trial.live.batch_seconds, candidate.batch_seconds)
+    if found is None or not trial.latency_fired or trial.live.outputs is None or candidate.outputs is None:
+        return None
+    slower = found.ratio >= SLOWER and found.log_slower >= bar.log
+    same = agreeing(trial.kind, trial.live.outputs, candidate.outputs, scale=trial.scale, tolerance=settings.tolerance)
+    share = float(same.mean()) if len(same) else 0.0
+    harmless = share >= settings.agreement if trial.labels is None else _harmless(trial, candidate, minimum) or share >= settings.agreement
+    reason = f"live takes {found.ratio:.2f} times as long as the candidate (median of {found.batches} paired batches, p={p_text(-found.log_slower)}), predictions agree in {share:.3f}"
+    facts: dict[str, object] = {"batches": found.batches, "ratio": round(found.ratio, 4), "p": p_text(-found.log_slower), "agreement": round(share, 6)}
+    capped = "" if harmless else "the candidate's answers differ from live's, and nothing shows that they do no harm"
+    return Ground("speed", slower, found.log_not_slower >= LOG_HOLD, reason, capped, facts=facts)
+
+
+def _harmless(trial: Trial, candidate: VersionRun, minimum: float) -> bool:
+    assert trial.live.outputs is not None
+    assert candidate.outputs is not None
+    pairs = paired(trial.kind, labelled(trial), trial.live.outputs, candidate.outputs, scale=trial.scale, minimum=minimum, once=False)
+    return pairs.n >= PAIRS and pairs.log_harmless >= LOG_HOLD
+
+
+def _compared(pairs: Paired, *, accepts: bool) -> str:
+    if accepts:
+        return pairs.compared("<")
+    if pairs.useless:
+        sizes = f"candidate error {pairs.candidate:.3f}, live error {pairs.live:.3f}"
+        return f"{sizes}: not lower by the minimum effect {pairs.minimum:.4g} (loss difference {pairs.effect:.4f}, n={pairs.n:,}, p={p_text(-pairs.log_e_minus)})"
+    return f"candidate error {pairs.candidate:.3f}, live error {pairs.live:.3f} (loss difference {pairs.effect:.4f}, n={pairs.n:,}, p={p_text(pairs.log_p)})"
+
+
+def _needed(trial: Trial, labels: Floats, candidate: VersionRun, pairs: Paired, bar: Bar) -> int | None:
+    known = np.isfinite(labels)
+    assert trial.live.outputs is not None
+    assert candidate.outputs is not None
+    y = labels[known]
+    gain = loss(trial.kind, trial.live.outputs[known], y, trial.scale) - loss(trial.kind, candidate.outputs[known], y, trial.scale)
+    return rows_needed(gain, pairs.minimum, bar.candidates * bar.grounds, bar.alpha, classes=trial.kind is PredictionKind.CLASS)

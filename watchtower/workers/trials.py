@@ -1,0 +1,339 @@
+"""The worker's side of a trial: gathers rows, runs versions in a child process, keeps their answers, and has them judged."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from watchtower.core.answers import answers_as_numbers, coded, labels_as_numbers
+from watchtower.core.judging import effect_of, judge
+from watchtower.core.keeping import Kept, KeptRun, extended, packed, unpacked
+from watchtower.core.slicing import column_at, joined, sliced
+from watchtower.core.trialling import Drift, assemble, chosen, drift, sample, scale_of, threshold
+from watchtower.edges.children import Child
+from watchtower.model_stores import Artefact, ModelStore
+from watchtower.nouns.batch import FeatureType, Floats, PredictionBatch, Schema
+from watchtower.nouns.binning import PREDICTION
+from watchtower.nouns.errors import ShadowError, Unavailable
+from watchtower.nouns.evidence import Judgement, Trial
+from watchtower.nouns.plan import Plan
+from watchtower.nouns.profile import Profile
+from watchtower.nouns.settings import Watched
+from watchtower.nouns.window import Window, micros, moment
+from watchtower.runners import Runner
+from watchtower.runners._bench import Answers, Job, Ran, Rows
+from watchtower.runners.onnx import Onnx
+from watchtower.store import Store, StoredReference
+from watchtower.store.windows import ClosedRow
+from watchtower.workers.comparing import ReferenceInputs, reference_inputs
+from watchtower.workers.rows import RowReader
+
+log = logging.getLogger(__name__)
+_BENCH = "watchtower.runners._bench:Bench"
+_FIRED_ROWS, _FIRED_WINDOWS = 200, 30
+"""Rows that fired serve integrity and drift: so many, out of at most so many windows."""
+LabelsOf = Callable[[str, Sequence[str]], Sequence[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one model's settings say about trials."""
+
+    watched: Watched
+    artifacts: ModelStore | None
+    rows: int = 8192
+    device: str = "auto"
+    time_limit: timedelta = timedelta(minutes=5)
+    runner: Runner = field(default_factory=Onnx)
+
+    def types(self, stored: StoredReference | None) -> Mapping[str, FeatureType]:
+        """The features in the order of the settings; else those of the binning."""
+        if self.watched.features or stored is None:
+            return {name: each.type for name, each in self.watched.features.items()}
+        return {subject: kind for subject, kind in zip(stored.binning.subjects, stored.binning.types, strict=True) if subject != PREDICTION}
+
+
+@dataclass(slots=True)
+class TrialRoom:
+    """Looks at trials, one at a time, for one thread.
+
+    Attributes:
+        store: windows, references and what trials keep.
+        rows: re-reads what was logged.
+        terms: a model's settings.
+        size: of a window.
+        labels_of: (model, ids) -> spelled labels that have arrived; None where no labels are configured.
+    """
+
+    store: Store
+    rows: RowReader
+    terms: Callable[[str], Terms]
+    size: timedelta
+    labels_of: LabelsOf | None = None
+    _child: Child = field(default_factory=Child)
+
+    def look(self, plan: Plan, through: datetime, ended: str = "") -> Judgement:
+        """One look at the trial of *plan* with the windows that are evaluated up to *through*; only new rows are run.
+
+        *ended* says why no further row will come. A version that cannot be re-run is BROKEN evidence, never an error; Unavailable
+        only where the store is. The child stays warm until a judgement is final.
+        """
+        terms = self.terms(plan.model)
+        stored = self.store.references.load(plan.model)
+        kept = self._kept(plan, terms, through)
+        kept, batch, expired = self._gathered(plan, kept, through, stored, terms)
+        if plan.candidates and (batch is not None or not kept.runs):
+            kept = self._run(plan, kept, batch, stored, terms)
+        trial = self._trial(plan, kept, stored, terms, ended, expired)
+        judgement = replace(judge(trial, terms.watched.evidence), judged_at=through)
+        if kept.minimum_effect is None and kept.runs:
+            kept = replace(kept, minimum_effect=effect_of(trial, terms.watched.evidence))
+        self.store.trials.save(_key(plan), packed(kept))
+        log.info("trial_looked model=%s plan=%s rows=%d verdict=%s final=%s reason=%s", plan.model, plan.id, trial.rows, judgement.verdict, judgement.final, judgement.reason)
+        if judgement.final:
+            self.rest()
+        return judgement
+
+    def rest(self) -> None:
+        """Ends the child and gives its memory back; the next look starts another."""
+        self._child.close()
+
+    # ------------------------------------------------------------------------------------------------- rows
+
+    def _kept(self, plan: Plan, terms: Terms, through: datetime) -> Kept:
+        """What earlier looks kept. A later trial of the same incident goes on with the same evidence, on rows of its own."""
+        blob = self.store.trials.load(_key(plan))
+        kept = unpacked(blob) if blob is not None else None
+        if kept is not None and kept.plan == plan.id:
+            return kept
+        fired = self._fired(plan)
+        start = fired[0].window.start if fired else through
+        traffic = fired[-1].profiles[plan.live, ""].rows if fired else 0
+        wanted = threshold(terms.rows, traffic)
+        if kept is None or {run.version for run in kept.runs} != {plan.live, *plan.candidates}:
+            return Kept(plan.id, micros(start), wanted, terms.rows)
+        none = np.zeros(0, dtype=np.int64)
+        return replace(kept, plan=plan.id, through=max(kept.through, micros(start)), threshold=wanted, limit=kept.rows + terms.rows, cells=none, folded=0, binning="")
+
+    def _fired(self, plan: Plan) -> list[ClosedRow]:
+        """The newest windows of live up to the one that fired, back until they hold some rows."""
+        taken: list[ClosedRow] = []
+        for each in reversed(self.store.windows.history(plan.model, plan.opened_at, _FIRED_WINDOWS)):
+            if each.live != plan.live or (plan.live, "") not in each.profiles:
+                if taken or each.live != plan.live:
+                    break
+                continue
+            taken.append(each)
+            if sum(one.profiles[plan.live, ""].rows for one in taken) >= _FIRED_ROWS:
+                break
+        return taken[::-1]
+
+    def _gathered(self, plan: Plan, kept: Kept, through: datetime, stored: StoredReference | None, terms: Terms) -> tuple[Kept, PredictionBatch | None, str]:
+        """*kept* with the windows since the last look, their new rows, and why some could not be read again ("" if all could)."""
+        since = moment(kept.through)
+        count = max(0, -((since - through) // self.size))
+        pieces: list[PredictionBatch] = []
+        schema = Schema(terms.types(stored), terms.watched.prediction.kind)
+        for each in self.store.windows.history(plan.model, through, count) if count else ():
+            profile = each.profiles.get((plan.live, ""))
+            if each.window.end <= since:
+                continue
+            if profile is not None and kept.rows < kept.limit:
+                try:
+                    kept, piece = self._window_rows(plan, kept, each.window, profile, schema)
+                except Unavailable as away:
+                    log.warning("trial_rows_unread model=%s window=%s reason=%s", plan.model, each.window.end, away)
+                    return kept, joined(pieces) if pieces else None, str(away)
+                pieces += piece
+            kept = replace(_counted(kept, profile), through=micros(each.window.end))
+        return kept, joined(pieces) if pieces else None, ""
+
+    def _window_rows(self, plan: Plan, kept: Kept, window: Window, profile: Profile, schema: Schema) -> tuple[Kept, list[PredictionBatch]]:
+        batch = self.rows.read(plan.model, profile.spans, window.start, window.end, schema)
+        if batch is None:
+            return replace(kept, asked=kept.asked + profile.rows), []
+        index, keys = chosen(batch, plan.live, kept)
+        there = int(np.count_nonzero(batch.versions.codes == batch.versions.names.index(plan.live))) if plan.live in batch.versions.names else 0
+        piece = sliced(batch, index)
+        classes = {name: code for code, name in enumerate(kept.classes)}
+        logged = answers_as_numbers(piece.prediction, schema.prediction or self.terms(plan.model).watched.prediction.kind, classes, len(index))
+        kept = replace(
+            kept,
+            asked=kept.asked + profile.rows,
+            found=kept.found + there,
+            classes=tuple(classes),
+            keys=np.concatenate([kept.keys, keys]),
+            times=np.concatenate([kept.times, piece.times]),
+            logged=np.concatenate([kept.logged, logged]),
+            usable=np.concatenate([kept.usable, piece.times >= micros(plan.opened_at)]),
+            ids=(*kept.ids, *(piece.ids or [""] * len(index))) if self.labels_of is not None else (),
+        )
+        return kept, [piece] if len(index) else []
+
+    # ------------------------------------------------------------------------------------------------- runs
+
+    def _run(self, plan: Plan, kept: Kept, batch: PredictionBatch | None, stored: StoredReference | None, terms: Terms) -> Kept:
+        """*kept* with the answers of every version to the new rows and, at the first look, to the reference rows."""
+        reference = None if kept.runs else reference_inputs(self.store, self.rows, plan.model, plan.live, terms.watched, terms.types(stored), stored)
+        chosen_rows = None if reference is None else _sampled(reference, terms.rows)
+        if not kept.runs:
+            kept = _with_reference(kept, chosen_rows, stored, terms)
+        runs = kept.runs or tuple(KeptRun(version) for version in (plan.live, *plan.candidates))
+        artefacts, runs = _fetched(runs, terms.artifacts, plan.model)
+        rows = Rows(batch.features, len(batch)) if batch is not None else Rows({}, 0)
+        job = Job(
+            runner=terms.runner,
+            artefacts=tuple(artefacts.values()),
+            rows=rows,
+            reference=Rows(chosen_rows.columns, chosen_rows.count) if chosen_rows is not None else None,
+            types=terms.types(stored),
+            inputs=terms.watched.inputs,
+            prediction=terms.watched.prediction,
+            device=terms.device,
+        )
+        ran = {each.version: each for each in self._ran(job, terms.time_limit)}
+        classes = {name: code for code, name in enumerate(kept.classes)}
+        after = tuple(_after(run, ran.get(run.version), artefacts.get(run.version), classes, rows.count) for run in runs)
+        return replace(kept, runs=after, classes=tuple(classes))
+
+    def _ran(self, job: Job, time_limit: timedelta) -> Sequence[Ran]:
+        """Runs *job* in the child. Where that crashes or hangs each version is run alone, so that only the guilty one fails; times are then not paired."""
+        if not job.artefacts:
+            return ()
+        try:
+            return self._asked(job, time_limit)
+        except ShadowError as error:
+            log.warning("trial_child_failed versions=%s reason=%s", ",".join(each.version for each in job.artefacts), error)
+            return [self._alone(replace(job, artefacts=(artefact,)), time_limit) for artefact in job.artefacts]
+
+    def _alone(self, job: Job, time_limit: timedelta) -> Ran:
+        try:
+            return replace(self._asked(job, time_limit)[0], batch_seconds=np.zeros(0))
+        except ShadowError as error:
+            return Ran(job.artefacts[0].version, failure=str(error))
+
+    def _asked(self, job: Job, time_limit: timedelta) -> Sequence[Ran]:
+        answer = self._child.call(_BENCH, job, time_limit=time_limit)
+        assert isinstance(answer, tuple)
+        return answer
+
+    # ------------------------------------------------------------------------------------------------- trial
+
+    def _trial(self, plan: Plan, kept: Kept, stored: StoredReference | None, terms: Terms, ended: str, expired: str) -> Trial:
+        evidence, kind = terms.watched.evidence, terms.watched.prediction.kind
+        labels = self._labels(plan, kept, terms)
+        used = f"all {kept.rows:,} rows are used" if kept.rows >= kept.limit and labels is None else ""
+        return assemble(
+            plan,
+            kept,
+            drift_of(plan, kept, stored, evidence.alpha),
+            kind=kind,
+            window=self.size,
+            labels=labels,
+            ended=ended or used,
+            expired=expired,
+            device=terms.device,
+        )
+
+    def _labels(self, plan: Plan, kept: Kept, terms: Terms) -> Floats | None:
+        if self.labels_of is None:
+            return None
+        settings = terms.watched.prediction
+        classes = {name: code for code, name in enumerate(kept.classes)}
+        found = dict(zip((each for each in kept.ids if each), self.labels_of(plan.model, [each for each in kept.ids if each]), strict=True))
+        return labels_as_numbers([found.get(each) for each in kept.ids], settings.kind, settings.positive, classes)
+
+
+def drift_of(plan: Plan, kept: Kept, stored: StoredReference | None, alpha: float) -> Drift:
+    """How far the incident's inputs drifted from the reference of live."""
+    if stored is None or kept.binning != stored.binning.id:
+        return Drift({}, {}, 0)
+    subjects = len(stored.binning.subjects)
+    current = Profile(kept.binning, kept.folded, float(kept.folded), kept.cells, np.zeros((subjects, 5)), np.zeros((subjects, 2), dtype=np.int64))
+    return drift(stored.binning, stored.profiles.get((plan.live, "")) or stored.profiles.get(("", "")), current, alpha)
+
+
+def _key(plan: Plan) -> str:
+    return f"{plan.incident}|{plan.live}"
+
+
+def _counted(kept: Kept, profile: Profile | None) -> Kept:
+    """*kept* with the cells of one more window; another binning begins anew."""
+    if profile is None or not profile.binning:
+        return kept
+    same = kept.binning == profile.binning
+    return replace(kept, binning=profile.binning, cells=kept.cells + profile.cells if same else profile.cells, folded=(kept.folded if same else 0) + profile.rows)
+
+
+def _sampled(reference: ReferenceInputs, most: int) -> ReferenceInputs:
+    labelled = None if reference.labels is None else np.array([label is not None for label in reference.labels], dtype=np.bool_)
+    rows = sample(reference.count, most, labelled)
+    return replace(
+        reference,
+        columns={name: column_at(column, rows) for name, column in reference.columns.items()},
+        count=len(rows),
+        labels=None if reference.labels is None else [reference.labels[i] for i in rows.tolist()],
+        predictions=None if reference.predictions is None else column_at(reference.predictions, rows),
+    )
+
+
+def _with_reference(kept: Kept, reference: ReferenceInputs | None, stored: StoredReference | None, terms: Terms) -> Kept:
+    settings = terms.watched.prediction
+    binning = stored.binning if stored is not None else None
+    if reference is None:
+        return replace(kept, scale=scale_of(settings.kind, binning, None))
+    classes = {name: code for code, name in enumerate(kept.classes)}
+    predictions = None if reference.predictions is None else answers_as_numbers(reference.predictions, settings.kind, classes, reference.count)
+    labels = None if reference.labels is None else labels_as_numbers(reference.labels, settings.kind, settings.positive, classes)
+    scale = scale_of(settings.kind, binning, predictions)
+    return replace(kept, scale=scale, classes=tuple(classes), labels=labels, predictions=predictions, own=reference.own, file_version=reference.file_version)
+
+
+def _fetched(runs: Sequence[KeptRun], artifacts: ModelStore | None, model: str) -> tuple[dict[str, Artefact], tuple[KeptRun, ...]]:
+    """The artefacts of the versions that still run, and the runs with what failed; an artefact that changed during the trial fails."""
+    found: dict[str, Artefact] = {}
+    after = []
+    for run in runs:
+        failure = run.failure
+        if not failure:
+            try:
+                found[run.version] = _artefact(run, artifacts, model)
+            except ShadowError as error:
+                failure = str(error)
+        after.append(replace(run, failure=failure))
+    return found, tuple(after)
+
+
+def _artefact(run: KeptRun, artifacts: ModelStore | None, model: str) -> Artefact:
+    if artifacts is None:
+        msg = f"no artifacts: are configured for model {model}, so nothing can be re-run"
+        raise ShadowError(msg)
+    artefact = artifacts.open().fetch(run.version)
+    if run.sha256 and artefact.sha256 != run.sha256:
+        msg = f"the artefact of version {run.version} changed during the trial: {artefact.path}"
+        raise ShadowError(msg)
+    return artefact
+
+
+def _after(run: KeptRun, ran: Ran | None, artefact: Artefact | None, classes: dict[str, int], rows: int) -> KeptRun:
+    """*run* with what the child answered."""
+    if run.failure or ran is None or artefact is None:
+        return run
+    if ran.failure:
+        return replace(run, failure=ran.failure, provider=ran.provider)
+    answers = _coded(ran.answers, classes) if rows else np.zeros(0)
+    known = replace(
+        run,
+        sha256=artefact.sha256,
+        provider=ran.provider or run.provider,
+        memory_bytes=max(run.memory_bytes, ran.memory_bytes),
+        deterministic=run.deterministic and ran.deterministic,
+        reference=run.reference if ran.reference is None else _coded(ran.reference, classes),
+    )
+    return extended(known, answers, ran.batch_seconds.tolist())
+
+
+def _coded(answers: Answers, classes: dict[str, int]) -> Floats:
+    return coded(answers, classes) if isinstance(answers, tuple) else answers

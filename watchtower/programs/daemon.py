@@ -1,0 +1,219 @@
+"""The daemon: workers in threads, pages, periodic jobs, an orderly end."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from watchtower import assembly
+from watchtower.config.reader import Loaded, read_settings
+from watchtower.core.rules import RuleBook
+from watchtower.edges.clock import Clock
+from watchtower.nouns.errors import ConfigError, Unavailable
+from watchtower.nouns.plan import Evaluation, Fact, Judged, Move, Plan
+from watchtower.nouns.profile import Delta
+from watchtower.nouns.window import Window
+from watchtower.web.app import create_app
+from watchtower.web.server import Server
+from watchtower.workers.base import Loop
+
+log = logging.getLogger(__name__)
+FINE, FAILED, LOST = 0, 1, 3
+STOP_WITHIN = 8.0
+"""Seconds for all threads to end; the contract allows 10 in all."""
+HEARTBEAT, RELOAD, TIDY = 2, 2, 300
+"""Seconds between two runs of the periodic jobs."""
+
+
+class Daemon:
+    """Runs until it is asked to stop, or has lost its source or store for good."""
+
+    def __init__(self, path: Path, loaded: Loaded, clock: Clock) -> None:
+        """*path* is the settings file; its rules are read again when they change.
+
+        Raises:
+            Unavailable: another daemon holds the store, or the store cannot be opened.
+            ConfigError: the pages would be open to everybody.
+        """
+        self._path, self._loaded, self._clock = path, loaded, clock
+        self._book: RuleBook = loaded.book
+        self._stop, self._code = threading.Event(), FINE
+        ears = assembly.Ears(self._committed, self._evaluated, self._moved, self._stop.is_set, lambda: self._book)
+        self._parts = assembly.build_daemon(loaded, clock, ears)
+        parts = self._parts
+        self._loops = {
+            name: Loop(name, worker, clock.now, lost=self._lost, idle=idle)
+            for name, worker, idle in (("intake", parts.intake, 0.02), ("evaluator", parts.evaluator, 0.25), ("actions", parts.actions, 0.25), ("outbox", parts.outbox, 0.5))
+        }
+        self._server = Server(create_app(self, loaded.settings.server), loaded.settings.server)
+        self._jobs = BackgroundScheduler(timezone="UTC")
+        self._rules_seen = _signature(loaded)
+
+    # ------------------------------------------------------------------------------------------------- life
+
+    def run(self) -> int:
+        """Blocks until the end; the exit code."""
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, self._asked)
+        signal.signal(signal.SIGHUP, lambda _sign, _frame: self.reload())
+        self._server.start()
+        self._begin_jobs()
+        for loop in self._loops.values():
+            loop.start()
+        log.info("daemon_started pid=%d address=%s settings=%s", os.getpid(), self._server.address, self._path)
+        self._stop.wait()
+        self._end()
+        return self._code
+
+    def _end(self) -> None:
+        """Stops reading first, commits what was read, then lets go of everything."""
+        began = monotonic()
+        self._jobs.shutdown(wait=False)
+        for loop in self._loops.values():
+            loop.stop()
+        if self._loops["intake"].join(STOP_WITHIN) and self._code == FINE:
+            self._finish()
+        for loop in self._loops.values():
+            loop.join(max(0.1, STOP_WITHIN - (monotonic() - began)))
+        self._parts.room.rest()
+        for feed in self._parts.feeds:
+            feed.session.close()
+        self._server.stop()
+        self._parts.store.close()
+        log.info("daemon_stopped code=%d seconds=%.1f", self._code, monotonic() - began)
+
+    def _finish(self) -> None:
+        try:
+            self._parts.intake.finish(self._clock.now())
+        except Unavailable as away:
+            log.warning("last_checkpoint_missed reason=%s (what was read will be read again)", away)
+
+    def _asked(self, sign: int, _frame: object) -> None:
+        """The first signal ends in order, a second one at once."""
+        if self._stop.is_set():
+            os._exit(FAILED)
+        log.info("daemon_asked_to_stop signal=%s", signal.Signals(sign).name)
+        self._stop.set()
+
+    def _lost(self, error: Exception) -> None:
+        """A worker ended for good."""
+        for_good = isinstance(error, Unavailable)
+        log.error("daemon_lost reason=%s", error, exc_info=None if for_good else error)
+        self._code = LOST if for_good else FAILED
+        self._stop.set()
+
+    # ------------------------------------------------------------------------------------------------- what happened
+
+    def _committed(self, delta: Delta) -> None:
+        self._parts.metrics.committed(delta)
+        self._loops["evaluator"].wake()
+
+    def _evaluated(self, model: str, window: Window, evaluation: Evaluation) -> None:
+        metrics = self._parts.metrics
+        metrics.evaluated(evaluation.board, evaluation.memory, self._book.of(model))
+        for decision in evaluation.decisions:
+            metrics.decided(decision)
+        for change in evaluation.changes:
+            alert = change.alert
+            log.info("alert_%s rule=%s model=%s version=%s segment=%s subject=%s value=%s window=%s", alert.state, alert.id.rule, model, alert.version, alert.id.segment, alert.id.subject, alert.value, window.end)
+        if evaluation.changes or evaluation.facts:
+            self._loops["outbox"].wake()
+        plan = evaluation.memory.plan
+        if plan is not None:
+            self._loops["actions"].wake()
+            if evaluation.facts and not plan.step.is_open:
+                metrics.rolled_back(plan)
+
+    def _moved(self, plan: Plan, fact: Fact, move: Move) -> None:
+        metrics = self._parts.metrics
+        for decision in move.decisions:
+            metrics.decided(decision)
+        if isinstance(fact, Judged):
+            metrics.judged(plan.model, fact.verdict)
+        if not move.plan.step.is_open:
+            metrics.rolled_back(move.plan)
+        self._loops["outbox"].wake()
+
+    # ------------------------------------------------------------------------------------------------- periodic jobs
+
+    def _begin_jobs(self) -> None:
+        for name, job, seconds in (("heartbeat", self._heartbeat, HEARTBEAT), ("rules_reload", self._look_at_rules, RELOAD), ("retention", self._tidy, TIDY)):
+            self._jobs.add_job(job, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True)
+        self._jobs.start()
+        self._heartbeat()
+
+    def _heartbeat(self) -> None:
+        now = self._clock.now()
+        jobs = [{"name": job.id, "next": None if job.next_run_time is None else job.next_run_time.isoformat()} for job in self._jobs.get_jobs()]
+        try:
+            self._parts.store.heartbeat(now, jobs)
+            self._parts.metrics.outbox(self._parts.store.told.depth())
+        except Unavailable as away:
+            log.warning("heartbeat_missed reason=%s", away)
+        self._parts.metrics.heartbeat(now.timestamp())
+
+    def _tidy(self) -> None:
+        kept = self._loaded.settings.store.retention
+        try:
+            self._parts.store.retention.expire(windows=kept.windows, scores=kept.scores)
+            self._parts.store.windows.compact()
+        except Unavailable as away:
+            log.warning("retention_missed reason=%s", away)
+
+    def _look_at_rules(self) -> None:
+        if _signature(self._loaded) != self._rules_seen:
+            self.reload()
+
+    def reload(self) -> None:
+        """Reads the rules again, all or nothing; an invalid edit keeps the last good ones and says so."""
+        self._rules_seen = _signature(self._loaded)
+        try:
+            loaded = read_settings(self._path)
+        except ConfigError as wrong:
+            log.error("rules_not_reloaded problems=%s", wrong)
+            self._parts.metrics.rules(self._book.digest, success=False)
+            return
+        self._loaded, self._book = loaded, loaded.book
+        self._rules_seen = _signature(loaded)
+        self._parts.metrics.rules(self._book.digest, success=True)
+        log.info("rules_reloaded rules=%d digest=%s", len(self._book.rules), self._book.digest)
+
+    # ------------------------------------------------------------------------------------------------- what the pages see
+
+    def status(self) -> dict[str, object]:
+        """The JSON of `status --json`."""
+        return self._parts.store.status()
+
+    def incidents(self) -> Mapping[str, object]:
+        """The JSON of `incidents --json`."""
+        return self._parts.store.incidents_json()
+
+    def metrics_text(self, *, openmetrics: bool) -> bytes:
+        """What Prometheus scrapes."""
+        return self._parts.metrics.text(openmetrics=openmetrics)
+
+    def ready(self) -> dict[str, str]:
+        """What is not ready, by name; empty: all is."""
+        wrong = {name: loop.trouble for name, loop in self._loops.items() if name in {"intake", "evaluator"} and loop.trouble}
+        if not any(feed.session.assigned() for feed in self._parts.feeds):
+            wrong.setdefault("source", "no partitions yet")
+        return wrong
+
+
+def _signature(loaded: Loaded) -> dict[str, tuple[int, int]]:
+    """When each file of the settings was changed last, and its size."""
+    found = {}
+    for path in loaded.files():
+        try:
+            stat = path.stat()
+        except OSError:
+            continue
+        found[str(path)] = (stat.st_mtime_ns, stat.st_size)
+    return found
+
+

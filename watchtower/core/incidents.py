@@ -36,6 +36,7 @@ def follow(  # noqa: PLR0913  the fold of one evaluation needs all that the eval
         notify: rule -> names of the notifiers that hear of it.
         new_id: the id of an incident that opens now.
         summaries: rule -> its `summary:` text, rendered for alerts that fire.
+
     """
     told = [change for change in changes if change.alert.state in _TOLD]
     fired = [change for change in told if change.alert.state is AlertState.FIRING]

@@ -17,7 +17,7 @@ from watchtower.notifiers import _wording as wording
 from watchtower.nouns.errors import ConfigError, DeliveryError, Problem, Unavailable
 from watchtower.nouns.place import Place
 from watchtower.nouns.plan import Incident, IncidentState
-from watchtower.nouns.settings import Duration
+from watchtower.nouns.settings import Duration, PathText
 
 PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 """Slack's own words for what may pass; every other error of its stays one (invalid_auth, channel_not_found, …)."""
@@ -31,7 +31,7 @@ class Slack(Notifier):
     """A channel's name or id: "#ml-oncall"."""
     token: SecretStr | None = None
     """The bot token (or `token_file`)."""
-    token_file: str | None = None
+    token_file: PathText | None = None
     """A file with the bot token; read again when it changes."""
     base_url: str = "https://slack.com/api/"
     """Another address that speaks Slack's Web API."""

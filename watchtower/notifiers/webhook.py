@@ -16,7 +16,7 @@ from watchtower.notifiers import _codes as codes
 from watchtower.notifiers import _wording as wording
 from watchtower.nouns.errors import DeliveryError, Unavailable
 from watchtower.nouns.plan import Incident
-from watchtower.nouns.settings import Duration
+from watchtower.nouns.settings import Duration, PathText
 
 
 class Webhook(Notifier):
@@ -33,7 +33,7 @@ class Webhook(Notifier):
     """Further headers, such as Authorization."""
     secret: SecretStr | None = None
     """Signs the body (or `secret_file`)."""
-    secret_file: str | None = None
+    secret_file: PathText | None = None
     """A file with the secret; read again when it changes."""
     time_limit: Duration = timedelta(seconds=10)
     """How long an answer may take."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from watchtower.nouns.errors import RollbackError
+from watchtower.nouns.settings import PathText
 from watchtower.rollback_targets import RollbackTarget, Switch
 from watchtower.rollback_targets._errors import Moved
 
@@ -25,7 +26,7 @@ class Directory(RollbackTarget):
     Writers that ignore the lock can still come between the look and the rename.
     """
 
-    path: str
+    path: PathText
     """The folder that holds a folder per version and `current` (relative to the settings file)."""
 
     def open(self) -> "DirectorySession":

@@ -24,13 +24,13 @@ from watchtower.nouns.plan import (
     Moment,
     Move,
     Plan,
+    Receipt,
     Served,
     Serving,
     Step,
 )
 from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
 from watchtower.nouns.window import Window
-from watchtower.notifiers import Receipt
 from watchtower.store import Store
 from watchtower.store.tables import facts
 

@@ -69,7 +69,9 @@ def test_one_partition_that_was_moved_by_another_fences_all_of_them(store: Store
     one, other = Partition("predictions", 0), Partition("predictions", 1)
     store.intake.checkpoint(replace(delta(1, 0, None, 1), progress={one: (None, Progress(1)), other: (None, Progress(1))}), keep_original=False)
     with pytest.raises(Fenced, match="1 of 2"):
-        store.intake.checkpoint(replace(delta(1, 0, None, 1), progress={one: (Progress(1), Progress(2)), other: (Progress(0), Progress(2))}), keep_original=False)
+        store.intake.checkpoint(
+            replace(delta(1, 0, None, 1), progress={one: (Progress(1), Progress(2)), other: (Progress(0), Progress(2))}), keep_original=False
+        )
     assert store.intake.load().progress[one].position == 1
 
 

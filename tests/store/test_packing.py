@@ -74,7 +74,14 @@ def test_a_board_comes_back_as_it_was() -> None:
     window = Window(datetime(2026, 11, 20, 10, tzinfo=UTC), datetime(2026, 11, 20, 10, 1, tzinfo=UTC))
     need = Need(MeasureName("drift", "psi", (("bins", 20),)), Over(5, 100), "previous_window", 200, 3)
     scores = Scores(("a", ""), np.array([0.3, np.nan]), np.array([1e-300, np.nan]), np.array([500, 3]), (None, "3 of 200 rows"))
-    board = Board("fraud", window, None, {Slot("7", "c=DE", need): scores, Slot("", "", Need(MeasureName("traffic", "rate"))): scores}, {"7": 0.25}, frozenset({("a", "b", "c")}))
+    board = Board(
+        "fraud",
+        window,
+        None,
+        {Slot("7", "c=DE", need): scores, Slot("", "", Need(MeasureName("traffic", "rate"))): scores},
+        {"7": 0.25},
+        frozenset({("a", "b", "c")}),
+    )
     assert same(unpack_board(pack_board(board)), board)
 
 

@@ -39,7 +39,7 @@ def evaluate(store: Store, window: Window) -> None:
 
 
 def test_looking_at_a_store_that_is_not_there_says_so_and_makes_none(url: str, clock: ManualClock, tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no store yet at .*watchtower.db"):
+    with pytest.raises(Unavailable, match=r"no store yet at .*watchtower\.db"):
         Store.open(url, read_only=True, now=clock.now)
     assert list(tmp_path.iterdir()) == []
 
@@ -66,7 +66,7 @@ def test_an_address_that_is_no_store_is_a_settings_error(url: str, clock: Manual
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, clock: ManualClock) -> None:
-    with pytest.raises(Unavailable, match="missing/watchtower.db"):
+    with pytest.raises(Unavailable, match=r"missing/watchtower\.db"):
         Store.open(f"sqlite:///{tmp_path}/missing/watchtower.db", now=clock.now)
 
 

@@ -168,7 +168,7 @@ def test_a_window_can_be_written_anew(store: Store, delta: Make, window: Nth, pr
 
 def test_a_larger_window_takes_up_what_smaller_ones_left(store: Store, delta: Make, window: Nth) -> None:
     write(store, delta(5, 0, None, 5), delta(2, 1, 5, 7, closed=window(4).end))
-    (model, wide), = store.windows.due(5 * MINUTE)
+    ((model, wide),) = store.windows.due(5 * MINUTE)
     assert store.windows.open_profiles(model, wide)["7", ""].rows == 7
     assert micros(wide.end) == micros(TEN + 5 * MINUTE)
     assert store.intake.load().progress[Partition("predictions")].position == 7

@@ -76,8 +76,8 @@ def _summed(arrays: Sequence[Floats]) -> Floats:
 
 def _durations(each: Sequence[Durations | None]) -> Durations | None:
     found = [durations for durations in each if durations is not None]
-    if len(found) < 2:
-        return found[0] if found else None
+    if not found:
+        return None
     return Durations(
         counts=_summed([durations.counts for durations in found]),
         weight=sum(durations.weight for durations in found),

@@ -1,18 +1,12 @@
 """Deliver what happened to people."""
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from watchtower.kinds import Kind
-from watchtower.nouns.plan import Incident
+from watchtower.nouns.plan import Incident, Receipt
 
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the far end gave back, kept until the next delivery (Slack: channel and ts of the thread)."""
-
-    fields: dict[str, str] = field(default_factory=dict)
+__all__ = ["Notifier", "NotifierSession", "Receipt"]
 
 
 class NotifierSession(Protocol):

@@ -200,6 +200,13 @@ class Incident:
     timeline: tuple[Moment, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the far end gave back, kept until the next delivery (Slack: channel and ts of the thread)."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+
+
 class DecisionKind(StrEnum):
     """What replay prints, the audit keeps and tests compare."""
 

@@ -138,7 +138,7 @@ def _path(url: str) -> Path | None:
     except ArgumentError:
         parsed = None
     if parsed is None or parsed.get_backend_name() != "sqlite":
-        raise ConfigError([Problem(Place("store.url"), f"unknown store {url.split('://')[0]!r}", "write sqlite:///FILE")])
+        raise ConfigError([Problem(Place("store.url"), f"unknown store {url.split('://', maxsplit=1)[0]!r}", "write sqlite:///FILE")])
     return Path(parsed.database) if parsed.database and parsed.database != ":memory:" else None
 
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchtower.edges.points import reached
+from watchtower.nouns.batch import Rejection
 from watchtower.nouns.errors import Fenced
 from watchtower.nouns.profile import Delta, Profile, Totals
 from watchtower.nouns.window import Key, Partition, Progress, micros, moment
-from watchtower.nouns.batch import Rejection
 from watchtower.store.codec import encode, stamp_micros
 from watchtower.store.database import Database
 from watchtower.store.packing import pack_profile
@@ -134,7 +134,9 @@ def _move(tx: sa.Connection, progress: Mapping[Partition, tuple[Progress | None,
         _all_or_fenced(tx.execute(insert(positions).on_conflict_do_nothing(), first).rowcount, len(first))
     if moved:
         same = sa.and_(*(positions.c[name] == sa.bindparam(f"at_{name}") for name in ("topic", "number", "identity", "position")))
-        changes = {name: sa.bindparam(f"new_{name}") for name in ("position", "newest", "caught_up_at", "appended_at", "end")}
+        changes: dict[str, sa.BindParameter[object]] = {
+            name: sa.bindparam(f"new_{name}") for name in ("position", "newest", "caught_up_at", "appended_at", "end")
+        }
         rows = [{key if key.startswith("at_") else f"new_{key}": value for key, value in row.items()} for row in moved]
         _all_or_fenced(tx.execute(sa.update(positions).where(same).values(changes), rows).rowcount, len(moved))
 

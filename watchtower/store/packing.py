@@ -5,7 +5,7 @@ the smallest integer type that holds it (whole-numbered floats too), and by its 
 """
 
 import zlib
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from watchtower.nouns.score import Board, Scores, Slot
 from watchtower.nouns.window import Span, Window
 
 _MAGIC = b"W\x01"
-Array = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
+Numbers = NDArray[np.number] | NDArray[np.bool_]
 T = TypeVar("T")
 
 
@@ -202,9 +202,9 @@ def _unframed(blob: bytes, kind: type[T]) -> T:
     return msgspec.msgpack.decode(zlib.decompress(blob[2:]), type=kind)
 
 
-def _pack(array: Array) -> _Array:
+def _pack(array: Numbers) -> _Array:
     """The array in the fewest bytes that give it back to the bit."""
-    flat = _narrow(np.ascontiguousarray(array).ravel())
+    flat: Numbers = _narrow(cast("Numbers", np.ascontiguousarray(array).ravel()))
     bits = flat.view(np.int64) if flat.dtype == np.float64 else flat
     filled = np.flatnonzero(bits)
     narrow = np.dtype(np.uint16 if flat.size <= 1 << 16 else np.uint32)
@@ -215,7 +215,7 @@ def _pack(array: Array) -> _Array:
     return _Array(array.dtype.str.lstrip("<|=>"), array.shape, stored.str, indexes, flat.astype(stored, copy=False).tobytes())
 
 
-def _narrow(flat: Array) -> Array:
+def _narrow(flat: Numbers) -> Numbers:
     """The smallest integer array with the same values (and, of floats, the same bits: no -0.0, no NaN, no fractions)."""
     if flat.dtype == np.bool_ or not flat.size:
         return flat
@@ -231,7 +231,7 @@ def _narrow(flat: Array) -> Array:
     return flat.astype(fits)
 
 
-def _unpack(packed: _Array) -> Array:
+def _unpack(packed: _Array) -> Numbers:
     kind, stored = np.dtype(packed.kind), np.dtype(packed.stored)
     body = np.frombuffer(packed.body, dtype=stored).astype(kind)
     if packed.indexes is None:
@@ -239,7 +239,7 @@ def _unpack(packed: _Array) -> Array:
     size = int(np.prod(packed.shape, dtype=np.int64))
     full = np.zeros(size, dtype=kind)
     full[np.frombuffer(packed.indexes, dtype="<u2" if size <= 1 << 16 else "<u4")] = body
-    return full.reshape(packed.shape)
+    return cast("Numbers", full.reshape(packed.shape))
 
 
 def _ints(packed: _Array) -> NDArray[np.int64]:

@@ -54,7 +54,7 @@ class ReferenceRows_:  # noqa: N801  nouns/evidence.py has the rows of a referen
                 tx.execute(sa.insert(reference_profiles), rows)
 
     def ids(self) -> dict[str, tuple[str, datetime]]:
-        """model -> (binning id, valid from); one small look."""
+        """Model -> (binning id, valid from); one small look."""
         with self._database.reading() as tx:
             found = tx.execute(sa.select(references.c.model, references.c.binning_id, references.c.valid_from)).all()
         return {row.model: (row.binning_id, moment(row.valid_from)) for row in found}

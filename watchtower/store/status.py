@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchtower.nouns.plan import Decision
 from watchtower.nouns.window import micros
-from watchtower.store.codec import Json, decode, decode_json, decision_json, encode, stamp_micros
+from watchtower.store.codec import Json, decision_json, decode, decode_json, encode, stamp_micros
 from watchtower.store.database import Database
 from watchtower.store.lease import Lease
 from watchtower.store.tables import alerts, counts, decisions, ends, models, positions, rejected, state, totals

@@ -7,9 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from watchtower.nouns.plan import Incident
+from watchtower.nouns.plan import Incident, Receipt
 from watchtower.nouns.window import micros, moment
-from watchtower.notifiers import Receipt
 from watchtower.store.codec import decode, decode_json, encode
 from watchtower.store.database import Database
 from watchtower.store.tables import incidents, told

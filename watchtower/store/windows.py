@@ -167,14 +167,13 @@ class WindowRows:
         missing = [row.id for row in listed if here[row.id] is None]
         revisions = {row.id: row.revision for row in listed}
         for some in _pieces(missing, 500):
-            for row in tx.execute(sa.select(profiles.c.id, profiles.c.profile).where(profiles.c.id.in_(some))):
-                here[row.id] = profile = unpack_profile(row.profile)
-                self._recent.put((row.id, revisions[row.id]), profile)
+            for each in tx.execute(sa.select(profiles.c.id, profiles.c.profile).where(profiles.c.id.in_(some))):
+                here[each.id] = profile = unpack_profile(each.profile)
+                self._recent.put((each.id, revisions[each.id]), profile)
         found: dict[int, dict[tuple[str, str], Profile]] = {}
         for row in listed:
-            profile = here[row.id]
-            if profile is not None:
-                found.setdefault(row.window_end, {})[row.version, row.segment] = profile
+            if (known := here[row.id]) is not None:
+                found.setdefault(row.window_end, {})[row.version, row.segment] = known
         return found
 
     def _compact(self, key: tuple[object, ...], still_open: Sequence[sa.ColumnElement[bool]]) -> int:
@@ -182,7 +181,7 @@ class WindowRows:
         same = [deltas.c[name] == value for name, value in zip(names, key, strict=True)]
         with self._database.writing() as tx:
             rows = tx.execute(sa.select(deltas.c.id, deltas.c.profile).where(*same, *still_open)).all()
-            if len(rows) < 2:
+            if not rows:
                 return 0
             tx.execute(sa.delete(deltas).where(*same, *still_open))
             one = pack_profile(merged([unpack_profile(row.profile) for row in rows]))

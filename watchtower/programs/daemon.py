@@ -160,7 +160,7 @@ class Daemon:
     def _tidy(self) -> None:
         kept = self._loaded.settings.store.retention
         try:
-            self._parts.store.retention.expire(windows=kept.windows, scores=kept.scores)
+            self._parts.store.retention.expire(windows_for=kept.windows, scores_for=kept.scores)
             self._parts.store.windows.compact()
         except Unavailable as away:
             log.warning("retention_missed reason=%s", away)

@@ -1,0 +1,28 @@
+"""Population stability index."""
+
+import math
+
+import pytest
+
+from tests.statistics.pairs import counts, only, pair
+from watchtower.statistics.psi import Psi
+
+
+def test_psi_of_a_quarter_moved_between_two_halves() -> None:
+    value, p_value = only(Psi().score(pair(counts(a=500, b=500), counts(a=750, b=250))))
+    q = 750.5 / 1001, 250.5 / 1001
+    assert value == pytest.approx(sum((each - 0.5) * math.log(each / 0.5) for each in q))
+    assert value == pytest.approx(0.27405, abs=5e-4)
+    assert p_value < 1e-20
+
+
+def test_a_vanished_category_scores_high_but_finite() -> None:
+    value, _ = only(Psi().score(pair(counts(a=500, b=500), counts(a=1000))))
+    assert value == pytest.approx((0.5 / 1001 - 0.5) * math.log(0.5 / 1001 / 0.5) + (1000.5 / 1001 - 0.5) * math.log(1000.5 / 1001 / 0.5))
+
+
+def test_the_number_of_bins_is_asked_for_not_ignored() -> None:
+    sides = pair([float(i) for i in range(1000)], [i * 0.49 for i in range(1000)])
+    two, ten = only(Psi(bins=2).score(sides))[0], only(Psi(bins=10).score(sides))[0]
+    assert two == pytest.approx((1000.5 / 1001 - 0.5) * math.log(2 * 1000.5 / 1001) + (0.5 / 1001 - 0.5) * math.log(1 / 1001), rel=0.02)
+    assert ten > two

@@ -59,7 +59,7 @@ def profile() -> Callable[..., Profile]:
 def delta(window: Callable[[int], Window], profile: Callable[..., Profile]) -> Callable[..., Delta]:
     """What a checkpoint adds: *rows* of fraud 7 in the n-th minute, read from *old* to *new*."""
 
-    def make(rows: int, n: int, old: int | None, new: int, *, late: int = 0, closed: datetime | None = None, binning: str = "b1") -> Delta:  # noqa: PLR0913  a test's shorthand
+    def make(rows: int, n: int, old: int | None, new: int, *, late: int = 0, closed: datetime | None = None, binning: str = "b1") -> Delta:
         key = Key("fraud", "7", "", window(n))
         return Delta(
             profiles={key: profile(rows, binning=binning, first=old or 0)} if rows else {},

@@ -19,7 +19,7 @@ from watchtower.edges.clock import ManualClock
 from watchtower.nouns.batch import FeatureType
 from watchtower.nouns.binning import Binning, CategoryBins
 from watchtower.nouns.errors import ConfigError, Fenced, Unavailable
-from watchtower.nouns.plan import Evaluation, Memory
+from watchtower.nouns.plan import Evaluation, Memory, Move, Plan, Serving, Step
 from watchtower.nouns.profile import Delta, Profile
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Key, Window
@@ -154,16 +154,29 @@ def test_trials_come_back(store: Store) -> None:
     assert store.trials.load("p1") == b"two"
 
 
+def test_trials_expire_once_no_open_plan_can_ask_for_them(store: Store, clock: ManualClock) -> None:
+    plan = Plan("p1", "fraud", "i1", Step.ON_TRIAL, "7", ("6",), TEN, revision=0)
+    begun = store.plans.record(plan, Serving("7"), Move(plan), TEN)
+    store.trials.save("i1|7", b"one")
+    store.trials.save("i2|7", b"two")
+    clock.advance(timedelta(days=2))
+    store.retention.expire(windows=MINUTE, scores=MINUTE)
+    assert (store.trials.load("i1|7"), store.trials.load("i2|7")) == (b"one", None)
+    store.plans.record(begun, Serving("8"), Move(replace(begun, step=Step.CANCELLED)), TEN)
+    store.retention.expire(windows=MINUTE, scores=MINUTE)
+    assert store.trials.load("i1|7") is None
+
+
 def test_old_windows_and_boards_expire_and_totals_do_not(store: Store, delta: Make, window: Nth, clock: ManualClock, profile: Callable[..., Profile]) -> None:
     store.intake.checkpoint(delta(5, 0, None, 5, closed=window(3).end), keep_original=False)
     for n in range(3):
         evaluate(store, window(n))
     store.windows.rewrite("fraud", window(0), {("7", ""): profile(5)})
     clock.advance(timedelta(days=365))
-    assert store.retention.expire(windows_for=2 * MINUTE, scores_for=3 * MINUTE) == 1
+    assert store.retention.expire(windows=2 * MINUTE, scores=3 * MINUTE) == 1
     assert [row.window for row in store.windows.history("fraud", window(9).end, 9)] == [window(1), window(2)]
     assert len(store.windows.boards("fraud", 9)) == 3
-    assert store.retention.expire(windows_for=0 * MINUTE, scores_for=0 * MINUTE) == 5
+    assert store.retention.expire(windows=0 * MINUTE, scores=0 * MINUTE) == 5
     models = store.status()["models"]
     assert isinstance(models, list)
     assert models[0]["versions"][0]["predictions"] == 5
@@ -188,7 +201,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from watchtower.nouns.profile import Delta, Totals
-from watchtower.nouns.plan import Evaluation, Memory
+from watchtower.nouns.plan import Evaluation, Memory, Move, Plan, Serving, Step
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Partition, Progress, Window
 from watchtower.store import Store

@@ -228,14 +228,14 @@ def _narrow(flat: Numbers) -> Numbers:
         flat = whole
     low, high = int(flat.min()), int(flat.max())
     fits = next(kind for kind in (np.int8, np.int16, np.int32, np.int64) if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
-    return flat.astype(fits)
+    return cast("Numbers", flat.astype(fits))
 
 
 def _unpack(packed: _Array) -> Numbers:
     kind, stored = np.dtype(packed.kind), np.dtype(packed.stored)
     body = np.frombuffer(packed.body, dtype=stored).astype(kind)
     if packed.indexes is None:
-        return body.reshape(packed.shape)
+        return cast("Numbers", body.reshape(packed.shape))
     size = int(np.prod(packed.shape, dtype=np.int64))
     full = np.zeros(size, dtype=kind)
     full[np.frombuffer(packed.indexes, dtype="<u2" if size <= 1 << 16 else "<u4")] = body

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from watchtower.nouns.window import micros
 from watchtower.store.database import Database
 from watchtower.store.intake import CLOSED_THROUGH
-from watchtower.store.tables import boards, dead_letters, plans, state, trials, windows
+from watchtower.store.tables import boards, dead_letters, plans, state, trials
+from watchtower.store.tables import windows as history
 
 _LETTERS = 100_000
 _AT_ONCE = 2_000
@@ -22,18 +23,23 @@ class RetentionRows:
         self._database = database
         self._now = now
 
-    def expire(self, *, windows_for: timedelta, scores_for: timedelta, outputs_for: timedelta = timedelta(hours=24)) -> int:
-        """Deletes windows and boards older than that, and trials of ended plans; how many windows and boards went, at most 2,000 of each a call."""
+    def expire(self, *, windows: timedelta, scores: timedelta, outputs: timedelta = timedelta(hours=24)) -> int:
+        """Deletes windows and boards older than that, and trials that no open plan can ask for; how many windows and boards went, at most 2,000 of each a call."""
         now = self._now()
         with self._database.writing() as tx:
             through = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()
             newest = micros(now) if through is None else min(micros(now), through)
-            gone = _expire(tx, windows, newest - _length(windows_for)) + _expire(tx, boards, newest - _length(scores_for))
-            ended = sa.select(plans.c.id).where(plans.c.is_open == sa.false())
-            tx.execute(sa.delete(trials).where(trials.c.saved_at < micros(now) - _length(outputs_for), trials.c.plan.in_(ended)))
+            gone = _expire(tx, history, newest - _length(windows)) + _expire(tx, boards, newest - _length(scores))
+            _expire_trials(tx, micros(now) - _length(outputs))
             newest_letter = sa.select(sa.func.max(dead_letters.c.id)).scalar_subquery()
             tx.execute(sa.delete(dead_letters).where(dead_letters.c.id <= newest_letter - _LETTERS))
         return gone
+
+
+def _expire_trials(tx: sa.Connection, before: int) -> None:
+    """A trial's key begins with its plan, or with the incident that several plans share."""
+    under_way = sa.exists().where(plans.c.is_open, sa.or_(plans.c.id == trials.c.plan, trials.c.plan.startswith(plans.c.incident, autoescape=False)))
+    tx.execute(sa.delete(trials).where(trials.c.saved_at < before, ~under_way))
 
 
 def _length(span: timedelta) -> int:

@@ -12,7 +12,7 @@ from watchtower.store.tables import trials
 
 
 class TrialRows:
-    """One blob a plan, in the trial's own format."""
+    """One blob a key (a plan's id, or its incident and what else tells trials apart), in the trial's own format."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         """Over *database*; *now* dates what is saved, for retention."""

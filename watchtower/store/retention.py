@@ -24,7 +24,7 @@ class RetentionRows:
         self._now = now
 
     def expire(self, *, windows: timedelta, scores: timedelta, outputs: timedelta = timedelta(hours=24)) -> int:
-        """Deletes windows and boards older than that, and trials that no open plan can ask for; how many windows and boards went, at most 2,000 of each a call."""
+        """Deletes windows and boards older than that, at most 2,000 of each a call, and trials that no open plan can ask for; how many of the former went."""
         now = self._now()
         with self._database.writing() as tx:
             through = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()

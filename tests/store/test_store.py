@@ -160,10 +160,10 @@ def test_trials_expire_once_no_open_plan_can_ask_for_them(store: Store, clock: M
     store.trials.save("i1|7", b"one")
     store.trials.save("i2|7", b"two")
     clock.advance(timedelta(days=2))
-    store.retention.expire(windows=MINUTE, scores=MINUTE)
+    store.retention.expire(windows_for=MINUTE, scores_for=MINUTE)
     assert (store.trials.load("i1|7"), store.trials.load("i2|7")) == (b"one", None)
     store.plans.record(begun, Serving("8"), Move(replace(begun, step=Step.CANCELLED)), TEN)
-    store.retention.expire(windows=MINUTE, scores=MINUTE)
+    store.retention.expire(windows_for=MINUTE, scores_for=MINUTE)
     assert store.trials.load("i1|7") is None
 
 
@@ -173,10 +173,10 @@ def test_old_windows_and_boards_expire_and_totals_do_not(store: Store, delta: Ma
         evaluate(store, window(n))
     store.windows.rewrite("fraud", window(0), {("7", ""): profile(5)})
     clock.advance(timedelta(days=365))
-    assert store.retention.expire(windows=2 * MINUTE, scores=3 * MINUTE) == 1
+    assert store.retention.expire(windows_for=2 * MINUTE, scores_for=3 * MINUTE) == 1
     assert [row.window for row in store.windows.history("fraud", window(9).end, 9)] == [window(1), window(2)]
     assert len(store.windows.boards("fraud", 9)) == 3
-    assert store.retention.expire(windows=0 * MINUTE, scores=0 * MINUTE) == 5
+    assert store.retention.expire(windows_for=0 * MINUTE, scores_for=0 * MINUTE) == 5
     models = store.status()["models"]
     assert isinstance(models, list)
     assert models[0]["versions"][0]["predictions"] == 5

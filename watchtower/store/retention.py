@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from watchtower.nouns.window import micros
 from watchtower.store.database import Database
 from watchtower.store.intake import CLOSED_THROUGH
-from watchtower.store.tables import boards, dead_letters, plans, state, trials
-from watchtower.store.tables import windows as history
+from watchtower.store.tables import boards, dead_letters, plans, state, trials, windows
 
 _LETTERS = 100_000
 _AT_ONCE = 2_000
@@ -23,14 +22,14 @@ class RetentionRows:
         self._database = database
         self._now = now
 
-    def expire(self, *, windows: timedelta, scores: timedelta, outputs: timedelta = timedelta(hours=24)) -> int:
+    def expire(self, *, windows_for: timedelta, scores_for: timedelta, outputs_for: timedelta = timedelta(hours=24)) -> int:
         """Deletes windows and boards older than that, at most 2,000 of each a call, and trials that no open plan can ask for; how many of the former went."""
         now = self._now()
         with self._database.writing() as tx:
             through = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()
             newest = micros(now) if through is None else min(micros(now), through)
-            gone = _expire(tx, history, newest - _length(windows)) + _expire(tx, boards, newest - _length(scores))
-            _expire_trials(tx, micros(now) - _length(outputs))
+            gone = _expire(tx, windows, newest - _length(windows_for)) + _expire(tx, boards, newest - _length(scores_for))
+            _expire_trials(tx, micros(now) - _length(outputs_for))
             newest_letter = sa.select(sa.func.max(dead_letters.c.id)).scalar_subquery()
             tx.execute(sa.delete(dead_letters).where(dead_letters.c.id <= newest_letter - _LETTERS))
         return gone

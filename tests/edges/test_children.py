@@ -16,7 +16,7 @@ from watchtower.nouns.errors import ShadowError
 
 LIMIT = timedelta(seconds=20)
 
-TARGETS = '''
+TARGETS = """
 import os, sys, time
 from watchtower.nouns.errors import ShadowError
 
@@ -45,7 +45,7 @@ class Counter:
     def __call__(self, by):
         self.n += by
         return self.n, os.getpid()
-'''
+"""
 
 
 @pytest.fixture
@@ -67,7 +67,10 @@ def test_a_class_is_made_once_and_kept_warm(child: Child) -> None:
     assert second == (5, first[1])
 
 
-@pytest.mark.parametrize(("target", "says"), [("targets:wrong", "input X does not fit"), ("targets:odd", "KeyError"), ("targets:absent", "AttributeError"), ("nothing:x", "ModuleNotFoundError")])
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [("targets:wrong", "input X does not fit"), ("targets:odd", "KeyError"), ("targets:absent", "AttributeError"), ("nothing:x", "ModuleNotFoundError")],
+)
 def test_what_goes_wrong_in_it_is_a_shadow_error_that_says_what(child: Child, target: str, says: str) -> None:
     with pytest.raises(ShadowError, match=says):
         child.call(target, 1, time_limit=LIMIT)
@@ -94,7 +97,8 @@ def test_a_single_call_leaves_no_process() -> None:
 def test_a_child_that_is_busy_dies_with_its_killed_parent(tmp_path: Path) -> None:
     (tmp_path / "targets.py").write_text(TARGETS)
     script = "import sys; from datetime import timedelta; from watchtower.edges.children import Child; c = Child(); "
-    script += "print(c.call('targets:Counter', 1, time_limit=timedelta(seconds=20))[1], flush=True); c.call('targets:forever', 1, time_limit=timedelta(seconds=60))"
+    script += "print(c.call('targets:Counter', 1, time_limit=timedelta(seconds=20))[1], flush=True); "
+    script += "c.call('targets:forever', 1, time_limit=timedelta(seconds=60))"
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}) as parent:
         assert parent.stdout is not None

@@ -51,7 +51,15 @@ def test_metadata_is_not_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "says"), [("8", "missing"), ("other", "not the recorded one"), ("broken", "cannot be read"), ("list", "no JSON object"), ("../7", "names no folder"), ("", "names no folder")]
+    ("version", "says"),
+    [
+        ("8", "missing"),
+        ("other", "not the recorded one"),
+        ("broken", "cannot be read"),
+        ("list", "no JSON object"),
+        ("../7", "names no folder"),
+        ("", "names no folder"),
+    ],
 )
 def test_what_cannot_be_trusted_is_a_shadow_error(tmp_path: Path, version: str, says: str) -> None:
     placed(tmp_path, "other", b"model", {"sha256": "0" * 64})

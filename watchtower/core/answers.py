@@ -119,7 +119,9 @@ def as_column(array: NDArray[np.generic], index: int | None, positive: object) -
     return None if column is None else flat[:, column]
 
 
-def read_answers(arrays: Mapping[str, NDArray[np.generic]], columns: Mapping[str, tuple[object, ...]], settings: PredictionSettings) -> Floats | tuple[str | None, ...]:
+def read_answers(
+    arrays: Mapping[str, NDArray[np.generic]], columns: Mapping[str, tuple[object, ...]], settings: PredictionSettings
+) -> Floats | tuple[str | None, ...]:
     """The answers among a model's outputs: float64[n] (NaN where not finite), or spelled texts for a class.
 
     *columns* names columns of outputs that have names. ShadowError says which outputs there are where none fits.

@@ -35,7 +35,8 @@ class Signs:
 
     def facts(self) -> dict[str, object]:
         """As plain JSON values."""
-        return {"live": round(self.live_moved, 4), "candidate": round(self.candidate_moved, 4), "inputs_explain": self.inputs_explain, "live_is_odd": self.live_is_odd}
+        distances = {"live": round(self.live_moved, 4), "candidate": round(self.candidate_moved, 4)}
+        return {**distances, "inputs_explain": self.inputs_explain, "live_is_odd": self.live_is_odd}
 
 
 def signs_of(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, grounds: list[Ground]) -> Signs:

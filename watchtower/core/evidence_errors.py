@@ -138,7 +138,7 @@ def risen(now: Floats, before: Floats, minimum: float) -> bool:
 
 
 def selected(labels: Floats, usable: Flags, answers: Floats, alpha: float) -> float | None:
-    """How far the answers of labelled rows are from those of unlabelled ones (none younger than the newest label) if that is no chance: KS > 0.1, p < *alpha*."""
+    """How far answers of labelled rows are from those of unlabelled ones (none younger than the newest label), if KS > 0.1 and p < *alpha*; else None."""
     known = np.isfinite(labels) & usable
     if not known.any():
         return None

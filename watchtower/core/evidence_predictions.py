@@ -53,7 +53,7 @@ class Speed:
 
 
 def agreeing(kind: PredictionKind, one: Floats, other: Floats, *, scale: float, tolerance: float) -> Flags:
-    """Where *one* is the same answer as the re-run *other*: abs(one - other) <= tolerance x max(scale, abs(other)); a missing one agrees with an invalid other."""
+    """Where *one* is the re-run *other*: abs(one - other) <= tolerance x max(scale, abs(other)); a missing one agrees with an invalid other."""
     missing = ~np.isfinite(one)
     invalid = ~np.isfinite(other)
     if kind is PredictionKind.CLASS:
@@ -129,7 +129,7 @@ def speed(live: Floats | None, candidate: Floats | None) -> Speed | None:
 
 
 def _is_one_value(values: Floats) -> bool:
-    return float(values.max() - values.min()) <= 1e-9 * max(1.0, abs(float(values[0])))  # noqa: PLR2004
+    return float(values.max() - values.min()) <= 1e-9 * max(1.0, abs(float(values[0])))
 
 
 def _varies(values: Floats, rows: int, alpha: float) -> bool:

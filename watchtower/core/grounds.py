@@ -84,9 +84,11 @@ def by_labels(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, b
     coverage = pairs.n / max(1, int(usable(trial).sum()))
     facts = {**pairs.facts(), "windows": windows, "coverage": round(coverage, 4), "selected": gap}
     if not enough:
-        return Ground("labels", accepts=False, rejects=False, reason=f"{pairs.n:,} of {PAIRS} labelled rows, {windows} of {WINDOWS} windows", pairs=pairs, facts=facts)
+        waiting = f"{pairs.n:,} of {PAIRS} labelled rows, {windows} of {WINDOWS} windows"
+        return Ground("labels", accepts=False, rejects=False, reason=waiting, pairs=pairs, facts=facts)
     accepts = pairs.helps and -pairs.log_p >= bar.log
-    return Ground("labels", accepts, pairs.useless, _compared(pairs, accepts=accepts), capped, None if accepts else _needed(trial, labels, candidate, pairs, bar), pairs, facts)
+    needed = None if accepts else _needed(trial, labels, candidate, pairs, bar)
+    return Ground("labels", accepts, pairs.useless, _compared(pairs, accepts=accepts), capped, needed, pairs, facts)
 
 
 def by_reference(trial: Trial, candidate: VersionRun, bar: Bar, minimum: float) -> Ground | None:
@@ -125,7 +127,8 @@ def by_speed(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, ba
     same = agreeing(trial.kind, trial.live.outputs, candidate.outputs, scale=trial.scale, tolerance=settings.tolerance)
     share = float(same.mean()) if len(same) else 0.0
     harmless = share >= settings.agreement if trial.labels is None else _harmless(trial, candidate, minimum) or share >= settings.agreement
-    reason = f"live takes {found.ratio:.2f} times as long as the candidate (median of {found.batches} paired batches, p={p_text(-found.log_slower)}), predictions agree in {share:.3f}"
+    took = f"live takes {found.ratio:.2f} times as long as the candidate (median of {found.batches} paired batches, p={p_text(-found.log_slower)})"
+    reason = f"{took}, predictions agree in {share:.3f}"
     facts: dict[str, object] = {"batches": found.batches, "ratio": round(found.ratio, 4), "p": p_text(-found.log_slower), "agreement": round(share, 6)}
     capped = "" if harmless else "the candidate's answers differ from live's, and nothing shows that they do no harm"
     return Ground("speed", slower, found.log_not_slower >= LOG_HOLD, reason, capped, facts=facts)
@@ -143,7 +146,8 @@ def _compared(pairs: Paired, *, accepts: bool) -> str:
         return pairs.compared("<")
     if pairs.useless:
         sizes = f"candidate error {pairs.candidate:.3f}, live error {pairs.live:.3f}"
-        return f"{sizes}: not lower by the minimum effect {pairs.minimum:.4g} (loss difference {pairs.effect:.4f}, n={pairs.n:,}, p={p_text(-pairs.log_e_minus)})"
+        shown = f"(loss difference {pairs.effect:.4f}, n={pairs.n:,}, p={p_text(-pairs.log_e_minus)})"
+        return f"{sizes}: not lower by the minimum effect {pairs.minimum:.4g} {shown}"
     return f"candidate error {pairs.candidate:.3f}, live error {pairs.live:.3f} (loss difference {pairs.effect:.4f}, n={pairs.n:,}, p={p_text(pairs.log_p)})"
 
 

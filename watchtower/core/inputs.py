@@ -80,8 +80,11 @@ def _filled(spec: InputSpec, names: Sequence[str], columns: Mapping[str, Column]
     if unknown:
         msg = f"{spec} takes feature {unknown[0]}, which the model's settings do not have"
         raise ShadowError(msg)
-    parts = [_texts(spec, name, columns.get(name), rows) if spec.type == _TEXT else _numbers(spec, name, columns.get(name), types[name], rows) for name in names]
-    matrix = np.concatenate(parts, axis=1)
+    matrix: NDArray[np.generic]
+    if spec.type == _TEXT:
+        matrix = np.concatenate([_texts(spec, name, columns.get(name), rows) for name in names], axis=1)
+    else:
+        matrix = np.concatenate([_numbers(spec, name, columns.get(name), types[name], rows) for name in names], axis=1)
     _check_width(spec, matrix.shape[1])
     shaped = matrix[:, 0] if len(spec.shape) == 1 else matrix
     return shaped if spec.type == _TEXT else _typed(spec, shaped)

@@ -37,7 +37,8 @@ def judge(trial: Trial, settings: EvidenceSettings) -> Judgement:
         return _broken(trial, f"live version {trial.live.version}: {live_failed}", trial.candidates[0].version)
     working = [run for run in trial.candidates if not failure_of(run, trial.shadow_device)]
     if not working:
-        return _broken(trial, "; ".join(f"candidate {run.version}: {failure_of(run, trial.shadow_device)}" for run in trial.candidates), trial.candidates[0].version)
+        failures = "; ".join(f"candidate {run.version}: {failure_of(run, trial.shadow_device)}" for run in trial.candidates)
+        return _broken(trial, failures, trial.candidates[0].version)
     unsound = _integrity(trial, settings)
     if unsound is not None:
         return unsound
@@ -63,7 +64,8 @@ def _integrity(trial: Trial, settings: EvidenceSettings) -> Judgement | None:
     share = agreement(trial, settings)
     if share < settings.agreement and (trial.rows >= PAIRS or trial.ended):
         odd = "" if trial.live.deterministic else "; two runs on the same inputs differ"
-        reason = f"serving and artefact differ: {share:.3f} of {trial.rows:,} logged predictions are had again by re-running version {trial.live.version} (at least {settings.agreement:g}){odd}"
+        had = f"{share:.3f} of {trial.rows:,} logged predictions are had again by re-running version {trial.live.version}"
+        reason = f"serving and artefact differ: {had} (at least {settings.agreement:g}){odd}"
         return _broken(trial, reason, trial.candidates[0].version, Diagnosis.SERVING_SKEW)
     if trial.rows < PAIRS:
         return _undecided(trial, f"{trial.rows:,} of at least {PAIRS} rows to compare what live served with its re-run")
@@ -81,7 +83,8 @@ def _weigh(trial: Trial, candidate: VersionRun, settings: EvidenceSettings) -> W
     )
     grounds = [ground for ground in found if ground is not None]
     signs = signs_of(trial, candidate, settings, grounds)
-    facts: dict[str, object] = {ground.name: {**ground.facts, "reason": ground.reason, "capped": ground.capped} for ground in grounds} | {"moved": signs.facts()}
+    facts: dict[str, object] = {ground.name: {**ground.facts, "reason": ground.reason, "capped": ground.capped} for ground in grounds}
+    facts["moved"] = signs.facts()
     return replace(_verdict(trial, candidate, grounds, signs), facts=facts)
 
 
@@ -112,10 +115,14 @@ def _rejection(trial: Trial, grounds: list[Ground], signs: Signs) -> str:
     """Why going back would not help; "" where that is not shown."""
     by_name = {ground.name: ground for ground in grounds}
     labels, reference, speed = by_name.get("labels"), by_name.get("reference"), by_name.get("speed")
+    harmed = any(ground.pairs is not None and ground.pairs.harms and not ground.capped for ground in grounds)
+    if trial.latency_fired and speed is not None and not speed.rejects and not harmed:
+        return ""
     if trial.labels is not None:
         return labels.reason if labels is not None and labels.rejects and not labels.capped else ""
     if signs.inputs_explain:
-        return f"{drift_words(trial)}, and the candidate's predictions moved {signs.candidate_moved:.2f} with the inputs, live's {signs.live_moved:.2f} (n={trial.rows:,})"
+        moved = f"the candidate's predictions moved {signs.candidate_moved:.2f} with the inputs, live's {signs.live_moved:.2f} (n={trial.rows:,})"
+        return f"{drift_words(trial)}, and {moved}"
     if speed is not None and speed.rejects and signs.only_latency:
         return speed.reason
     # where inputs drifted and live alone suffers, old rows say nothing about what comes in now
@@ -125,7 +132,8 @@ def _rejection(trial: Trial, grounds: list[Ground], signs: Signs) -> str:
 
 
 def _headed(diagnosis: Diagnosis, reason: str) -> str:
-    head = {Diagnosis.DATA_DRIFT: "data drift: ", Diagnosis.UPSTREAM_DATA_QUALITY: "upstream data quality: ", Diagnosis.CONCEPT_DRIFT: "concept drift: "}.get(diagnosis, "")
+    named = diagnosis in {Diagnosis.DATA_DRIFT, Diagnosis.UPSTREAM_DATA_QUALITY, Diagnosis.CONCEPT_DRIFT}
+    head = f"{diagnosis.replace('_', ' ')}: " if named else ""
     return f"{head}going back would not help: {reason}"
 
 
@@ -137,6 +145,8 @@ def _waiting(trial: Trial, candidate: VersionRun, grounds: list[Ground], signs: 
     labels = next((ground for ground in grounds if ground.name == "labels"), None)
     if labels is not None:
         wanted = f"; about {labels.needed:,} labelled rows would tell" if labels.needed else ""
+        if labels.pairs is not None and labels.pairs.n >= PAIRS and not wanted:
+            wanted = f"; below the minimum effect {labels.pairs.minimum:.4g} no number of rows would accept"
         return Weighed(candidate, Verdict.INCONCLUSIVE, diagnosis, labels.reason + wanted, needed=labels.needed)
     assert trial.live.outputs is not None
     assert candidate.outputs is not None
@@ -150,14 +160,13 @@ def _waiting(trial: Trial, candidate: VersionRun, grounds: list[Ground], signs: 
 def _combined(trial: Trial, settings: EvidenceSettings, weighed: list[Weighed]) -> Judgement:
     """Each candidate has its own verdict; ACCEPT if any, REJECT only if all that run reject."""
     accepted = [each for each in weighed if each.verdict is Verdict.ACCEPT]
-    if accepted:
-        chosen = _best(trial, settings, accepted)
-    else:
-        chosen = next((each for each in weighed if each.verdict is Verdict.INCONCLUSIVE), weighed[0])
+    undecided = next((each for each in weighed if each.verdict is Verdict.INCONCLUSIVE), weighed[0])
+    chosen = _best(trial, settings, accepted) if accepted else undecided
     reason = chosen.reason
     if chosen.verdict is Verdict.INCONCLUSIVE and trial.ended:
         reason = f"{reason} ({trial.ended})"
-    facts = facts_of(trial, settings) | {"candidates": {each.candidate.version: {"verdict": str(each.verdict), "reason": each.reason, **each.facts} for each in weighed}}
+    by_candidate = {each.candidate.version: {"verdict": str(each.verdict), "reason": each.reason, **each.facts} for each in weighed}
+    facts = facts_of(trial, settings) | {"candidates": by_candidate}
     return Judgement(
         verdict=chosen.verdict,
         diagnosis=chosen.diagnosis,

@@ -88,7 +88,8 @@ def packed(kept: Kept) -> bytes:
         arrays |= {f"{name}{i}": array for name in _RUN_ARRAYS if (array := getattr(run, name)) is not None}
     plain = {name: getattr(kept, name) for name in _PLAIN} | {"form": _FORM, "runs": [{name: getattr(run, name) for name in _RUN_PLAIN} for run in kept.runs]}
     out = io.BytesIO()
-    np.savez_compressed(out, plain=np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8), **arrays)
+    arrays["plain"] = np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)
+    np.savez_compressed(out, allow_pickle=False, **arrays)
     return out.getvalue()
 
 

@@ -65,7 +65,8 @@ def chosen(batch: PredictionBatch, version: str, kept: Kept) -> tuple[Ints, Keys
     Rows that *version* answered with status ``ok``, whose position hash is under the threshold, each id once, no more than the limit.
     """
     hashes = row_hash(_numbers(batch), batch.positions, batch.ordinals)
-    wanted = _of(batch.versions.names, batch.versions.codes, version) & _of(batch.statuses.names, batch.statuses.codes, "ok") & (hashes <= np.uint64(kept.threshold))
+    answered = _of(batch.versions.names, batch.versions.codes, version) & _of(batch.statuses.names, batch.statuses.codes, "ok")
+    wanted = answered & (hashes <= np.uint64(kept.threshold))
     rows = np.flatnonzero(wanted)
     rows = rows[np.lexsort((batch.ordinals[rows], batch.positions[rows], batch.partition[rows]))]
     keys = _keys(batch, rows, hashes)
@@ -138,7 +139,9 @@ def scale_of(kind: PredictionKind, binning: Binning | None, predictions: Floats 
     return 1.0
 
 
-def assemble(plan: Plan, kept: Kept, found: Drift, *, kind: PredictionKind, window: timedelta, labels: Floats | None, ended: str, expired: str, device: str) -> Trial:  # noqa: PLR0913  a trial's parts meet here
+def assemble(
+    plan: Plan, kept: Kept, found: Drift, *, kind: PredictionKind, window: timedelta, labels: Floats | None, ended: str, expired: str, device: str
+) -> Trial:
     """The trial as it stands."""
     by_version = {run.version: run for run in kept.runs}
     step = window // timedelta(microseconds=1)
@@ -178,4 +181,3 @@ def _run(kept: KeptRun | None, version: str) -> VersionRun:
     if kept.failure:
         return VersionRun(version, kept.provider, failure=kept.failure)
     return VersionRun(version, kept.provider, kept.answers, kept.reference, kept.batch_seconds, kept.memory_bytes, "", kept.deterministic)
-

@@ -136,7 +136,7 @@ def _opened(answer: bytes) -> object:
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's variables, one thread for numpy, and the place that we were imported from where that is no site-packages."""
+    """Our own variables, one thread for numpy, and the place that we were imported from where that is no site-packages."""
     root = Path(watchtower.__file__).resolve().parent.parent
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     if root.name not in {"site-packages", "dist-packages"}:

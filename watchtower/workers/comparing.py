@@ -8,7 +8,8 @@ from watchtower.edges.tables import read_table_apart
 from watchtower.nouns.batch import Column, FeatureType, Schema
 from watchtower.nouns.errors import ConfigError, ShadowError, Unavailable
 from watchtower.nouns.settings import FileReference, Watched
-from watchtower.store import Store, StoredReference
+from watchtower.store import Store
+from watchtower.store.references import StoredReference
 from watchtower.workers.references import file_of
 from watchtower.workers.rows import RowReader
 
@@ -28,14 +29,14 @@ class ReferenceInputs:
     file_version: str
 
 
-def reference_inputs(  # noqa: PLR0913  where from, and whose
-    store: Store, rows: RowReader, model: str, live: str, watched: Watched, types: Mapping[str, FeatureType], stored: StoredReference | None
+def reference_inputs(
+    store: Store, rows: RowReader, model: str, live: str, *, watched: Watched, types: Mapping[str, FeatureType], stored: StoredReference | None
 ) -> ReferenceInputs | None:
     """The rows that live's reference is made of; None, and a line in the log, where they cannot be had."""
     try:
         if isinstance(watched.reference, FileReference):
             return _from_file(watched.reference.path, live, watched, types)
-        return _from_first_windows(store, rows, model, watched, types, stored)
+        return _from_first_windows(store, rows, model, Schema(types, watched.prediction.kind), stored)
     except (ConfigError, ShadowError, Unavailable) as error:
         log.warning("trial_without_reference model=%s reason=%s", model, error)
         return None
@@ -57,7 +58,7 @@ def _version_of(template: str, path: str) -> str:
     return path[len(before) : len(path) - len(after)] if found and path.startswith(before) and path.endswith(after) else ""
 
 
-def _from_first_windows(store: Store, rows: RowReader, model: str, watched: Watched, types: Mapping[str, FeatureType], stored: StoredReference | None) -> ReferenceInputs | None:
+def _from_first_windows(store: Store, rows: RowReader, model: str, schema: Schema, stored: StoredReference | None) -> ReferenceInputs | None:
     """Their rows again, without labels: they show how far inputs alone move a version."""
     count = min(store.evaluations.memory(model).reference_windows, MOST_WINDOWS)
     if stored is None or not count:
@@ -66,5 +67,5 @@ def _from_first_windows(store: Store, rows: RowReader, model: str, watched: Watc
     spans = [span for each in past for (_, segment), profile in each.profiles.items() if segment == "" for span in profile.spans]
     if not spans:
         return None
-    batch = rows.read(model, spans, past[0].window.start, past[-1].window.end, Schema(types, watched.prediction.kind))
+    batch = rows.read(model, spans, past[0].window.start, past[-1].window.end, schema)
     return None if batch is None else ReferenceInputs(batch.features, len(batch), None, None, own=False, file_version="")

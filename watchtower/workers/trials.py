@@ -9,31 +9,29 @@ import numpy as np
 
 from watchtower.core.answers import answers_as_numbers, coded, labels_as_numbers
 from watchtower.core.judging import effect_of, judge
-from watchtower.core.keeping import Kept, KeptRun, extended, packed, unpacked
-from watchtower.core.slicing import column_at, joined, sliced
-from watchtower.core.trialling import Drift, assemble, chosen, drift, sample, scale_of, threshold
+from watchtower.core.keeping import Kept, KeptRun, extended, packed
+from watchtower.core.slicing import column_at
+from watchtower.core.trialling import Drift, assemble, drift, sample, scale_of
 from watchtower.edges.children import Child
 from watchtower.model_stores import Artefact, ModelStore
 from watchtower.nouns.batch import FeatureType, Floats, PredictionBatch, Schema
 from watchtower.nouns.binning import PREDICTION
-from watchtower.nouns.errors import ShadowError, Unavailable
+from watchtower.nouns.errors import ShadowError
 from watchtower.nouns.evidence import Judgement, Trial
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import Watched
-from watchtower.nouns.window import Window, micros, moment
 from watchtower.runners import Runner
 from watchtower.runners._bench import Answers, Job, Ran, Rows
 from watchtower.runners.onnx import Onnx
-from watchtower.store import Store, StoredReference
-from watchtower.store.windows import ClosedRow
+from watchtower.store import Store
+from watchtower.store.references import StoredReference
 from watchtower.workers.comparing import ReferenceInputs, reference_inputs
+from watchtower.workers.gathering import Gathering, key_of
 from watchtower.workers.rows import RowReader
 
 log = logging.getLogger(__name__)
 _BENCH = "watchtower.runners._bench:Bench"
-_FIRED_ROWS, _FIRED_WINDOWS = 200, 30
-"""Rows that fired serve integrity and drift: so many, out of at most so many windows."""
 LabelsOf = Callable[[str, Sequence[str]], Sequence[str | None]]
 
 
@@ -82,16 +80,18 @@ class TrialRoom:
         """
         terms = self.terms(plan.model)
         stored = self.store.references.load(plan.model)
-        kept = self._kept(plan, terms, through)
-        kept, batch, expired = self._gathered(plan, kept, through, stored, terms)
+        gathering = Gathering(self.store.windows, self.rows, self.size, with_ids=self.labels_of is not None)
+        kept = gathering.begun(plan, self.store.trials.load(key_of(plan)), through, terms.rows)
+        kept, batch, expired = gathering.extended(plan, kept, through, Schema(terms.types(stored), terms.watched.prediction.kind))
         if plan.candidates and (batch is not None or not kept.runs):
             kept = self._run(plan, kept, batch, stored, terms)
-        trial = self._trial(plan, kept, stored, terms, ended, expired)
+        trial = self._trial(plan, kept, stored, terms, ended=ended, expired=expired)
         judgement = replace(judge(trial, terms.watched.evidence), judged_at=through)
         if kept.minimum_effect is None and kept.runs:
             kept = replace(kept, minimum_effect=effect_of(trial, terms.watched.evidence))
-        self.store.trials.save(_key(plan), packed(kept))
-        log.info("trial_looked model=%s plan=%s rows=%d verdict=%s final=%s reason=%s", plan.model, plan.id, trial.rows, judgement.verdict, judgement.final, judgement.reason)
+        self.store.trials.save(key_of(plan), packed(kept))
+        said = (plan.model, plan.id, trial.rows, judgement.verdict, judgement.final, judgement.reason)
+        log.info("trial_looked model=%s plan=%s rows=%d verdict=%s final=%s reason=%s", *said)
         if judgement.final:
             self.rest()
         return judgement
@@ -100,83 +100,11 @@ class TrialRoom:
         """Ends the child and gives its memory back; the next look starts another."""
         self._child.close()
 
-    # ------------------------------------------------------------------------------------------------- rows
-
-    def _kept(self, plan: Plan, terms: Terms, through: datetime) -> Kept:
-        """What earlier looks kept. A later trial of the same incident goes on with the same evidence, on rows of its own."""
-        blob = self.store.trials.load(_key(plan))
-        kept = unpacked(blob) if blob is not None else None
-        if kept is not None and kept.plan == plan.id:
-            return kept
-        fired = self._fired(plan)
-        start = fired[0].window.start if fired else through
-        traffic = fired[-1].profiles[plan.live, ""].rows if fired else 0
-        wanted = threshold(terms.rows, traffic)
-        if kept is None or {run.version for run in kept.runs} != {plan.live, *plan.candidates}:
-            return Kept(plan.id, micros(start), wanted, terms.rows)
-        none = np.zeros(0, dtype=np.int64)
-        return replace(kept, plan=plan.id, through=max(kept.through, micros(start)), threshold=wanted, limit=kept.rows + terms.rows, cells=none, folded=0, binning="")
-
-    def _fired(self, plan: Plan) -> list[ClosedRow]:
-        """The newest windows of live up to the one that fired, back until they hold some rows."""
-        taken: list[ClosedRow] = []
-        for each in reversed(self.store.windows.history(plan.model, plan.opened_at, _FIRED_WINDOWS)):
-            if each.live != plan.live or (plan.live, "") not in each.profiles:
-                if taken or each.live != plan.live:
-                    break
-                continue
-            taken.append(each)
-            if sum(one.profiles[plan.live, ""].rows for one in taken) >= _FIRED_ROWS:
-                break
-        return taken[::-1]
-
-    def _gathered(self, plan: Plan, kept: Kept, through: datetime, stored: StoredReference | None, terms: Terms) -> tuple[Kept, PredictionBatch | None, str]:
-        """*kept* with the windows since the last look, their new rows, and why some could not be read again ("" if all could)."""
-        since = moment(kept.through)
-        count = max(0, -((since - through) // self.size))
-        pieces: list[PredictionBatch] = []
-        schema = Schema(terms.types(stored), terms.watched.prediction.kind)
-        for each in self.store.windows.history(plan.model, through, count) if count else ():
-            profile = each.profiles.get((plan.live, ""))
-            if each.window.end <= since:
-                continue
-            if profile is not None and kept.rows < kept.limit:
-                try:
-                    kept, piece = self._window_rows(plan, kept, each.window, profile, schema)
-                except Unavailable as away:
-                    log.warning("trial_rows_unread model=%s window=%s reason=%s", plan.model, each.window.end, away)
-                    return kept, joined(pieces) if pieces else None, str(away)
-                pieces += piece
-            kept = replace(_counted(kept, profile), through=micros(each.window.end))
-        return kept, joined(pieces) if pieces else None, ""
-
-    def _window_rows(self, plan: Plan, kept: Kept, window: Window, profile: Profile, schema: Schema) -> tuple[Kept, list[PredictionBatch]]:
-        batch = self.rows.read(plan.model, profile.spans, window.start, window.end, schema)
-        if batch is None:
-            return replace(kept, asked=kept.asked + profile.rows), []
-        index, keys = chosen(batch, plan.live, kept)
-        there = int(np.count_nonzero(batch.versions.codes == batch.versions.names.index(plan.live))) if plan.live in batch.versions.names else 0
-        piece = sliced(batch, index)
-        classes = {name: code for code, name in enumerate(kept.classes)}
-        logged = answers_as_numbers(piece.prediction, schema.prediction or self.terms(plan.model).watched.prediction.kind, classes, len(index))
-        kept = replace(
-            kept,
-            asked=kept.asked + profile.rows,
-            found=kept.found + there,
-            classes=tuple(classes),
-            keys=np.concatenate([kept.keys, keys]),
-            times=np.concatenate([kept.times, piece.times]),
-            logged=np.concatenate([kept.logged, logged]),
-            usable=np.concatenate([kept.usable, piece.times >= micros(plan.opened_at)]),
-            ids=(*kept.ids, *(piece.ids or [""] * len(index))) if self.labels_of is not None else (),
-        )
-        return kept, [piece] if len(index) else []
-
     # ------------------------------------------------------------------------------------------------- runs
 
     def _run(self, plan: Plan, kept: Kept, batch: PredictionBatch | None, stored: StoredReference | None, terms: Terms) -> Kept:
         """*kept* with the answers of every version to the new rows and, at the first look, to the reference rows."""
-        reference = None if kept.runs else reference_inputs(self.store, self.rows, plan.model, plan.live, terms.watched, terms.types(stored), stored)
+        reference = None if kept.runs else self._reference(plan, stored, terms)
         chosen_rows = None if reference is None else _sampled(reference, terms.rows)
         if not kept.runs:
             kept = _with_reference(kept, chosen_rows, stored, terms)
@@ -197,6 +125,10 @@ class TrialRoom:
         classes = {name: code for code, name in enumerate(kept.classes)}
         after = tuple(_after(run, ran.get(run.version), artefacts.get(run.version), classes, rows.count) for run in runs)
         return replace(kept, runs=after, classes=tuple(classes))
+
+    def _reference(self, plan: Plan, stored: StoredReference | None, terms: Terms) -> ReferenceInputs | None:
+        types = terms.types(stored)
+        return reference_inputs(self.store, self.rows, plan.model, plan.live, watched=terms.watched, types=types, stored=stored)
 
     def _ran(self, job: Job, time_limit: timedelta) -> Sequence[Ran]:
         """Runs *job* in the child. Where that crashes or hangs each version is run alone, so that only the guilty one fails; times are then not paired."""
@@ -221,7 +153,7 @@ class TrialRoom:
 
     # ------------------------------------------------------------------------------------------------- trial
 
-    def _trial(self, plan: Plan, kept: Kept, stored: StoredReference | None, terms: Terms, ended: str, expired: str) -> Trial:
+    def _trial(self, plan: Plan, kept: Kept, stored: StoredReference | None, terms: Terms, *, ended: str, expired: str) -> Trial:
         evidence, kind = terms.watched.evidence, terms.watched.prediction.kind
         labels = self._labels(plan, kept, terms)
         used = f"all {kept.rows:,} rows are used" if kept.rows >= kept.limit and labels is None else ""
@@ -253,18 +185,6 @@ def drift_of(plan: Plan, kept: Kept, stored: StoredReference | None, alpha: floa
     subjects = len(stored.binning.subjects)
     current = Profile(kept.binning, kept.folded, float(kept.folded), kept.cells, np.zeros((subjects, 5)), np.zeros((subjects, 2), dtype=np.int64))
     return drift(stored.binning, stored.profiles.get((plan.live, "")) or stored.profiles.get(("", "")), current, alpha)
-
-
-def _key(plan: Plan) -> str:
-    return f"{plan.incident}|{plan.live}"
-
-
-def _counted(kept: Kept, profile: Profile | None) -> Kept:
-    """*kept* with the cells of one more window; another binning begins anew."""
-    if profile is None or not profile.binning:
-        return kept
-    same = kept.binning == profile.binning
-    return replace(kept, binning=profile.binning, cells=kept.cells + profile.cells if same else profile.cells, folded=(kept.folded if same else 0) + profile.rows)
 
 
 def _sampled(reference: ReferenceInputs, most: int) -> ReferenceInputs:

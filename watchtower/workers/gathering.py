@@ -1,0 +1,115 @@
+"""The rows of a trial: which windows are read again, and what of them is taken."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from watchtower.core.answers import answers_as_numbers
+from watchtower.core.keeping import Kept, unpacked
+from watchtower.core.slicing import joined, sliced
+from watchtower.core.trialling import chosen, threshold
+from watchtower.nouns.batch import PredictionBatch, PredictionKind, Schema
+from watchtower.nouns.errors import Unavailable
+from watchtower.nouns.plan import Plan
+from watchtower.nouns.profile import Profile
+from watchtower.nouns.window import Window, micros, moment
+from watchtower.store.windows import ClosedRow, WindowRows
+from watchtower.workers.rows import RowReader
+
+log = logging.getLogger(__name__)
+_FIRED_ROWS, _FIRED_WINDOWS = 200, 30
+"""Rows that fired serve integrity and drift: so many, out of at most so many windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """Extends what a trial kept by the windows since its last look. *with_ids*: labels are awaited."""
+
+    windows: WindowRows
+    rows: RowReader
+    size: timedelta
+    with_ids: bool
+
+    def begun(self, plan: Plan, blob: bytes | None, through: datetime, most: int) -> Kept:
+        """What earlier looks kept. A later trial of the same incident goes on with the same evidence, on further *most* rows."""
+        kept = unpacked(blob) if blob is not None else None
+        if kept is not None and kept.plan == plan.id:
+            return kept
+        fired = self._fired(plan)
+        start = micros(fired[0].window.start if fired else through)
+        wanted = threshold(most, fired[-1].profiles[plan.live, ""].rows if fired else 0)
+        if kept is None or {run.version for run in kept.runs} != {plan.live, *plan.candidates}:
+            return Kept(plan.id, start, wanted, most)
+        none = np.zeros(0, dtype=np.int64)
+        return replace(kept, plan=plan.id, through=max(kept.through, start), threshold=wanted, limit=kept.rows + most, cells=none, folded=0, binning="")
+
+    def extended(self, plan: Plan, kept: Kept, through: datetime, schema: Schema) -> tuple[Kept, PredictionBatch | None, str]:
+        """*kept* with the windows up to *through*, their new rows, and why some could not be read again ("" if all could): they are tried again."""
+        since = moment(kept.through)
+        count = max(0, -((since - through) // self.size))
+        pieces: list[PredictionBatch] = []
+        for each in self.windows.history(plan.model, through, count) if count else ():
+            if each.window.end <= since:
+                continue
+            profile = each.profiles.get((plan.live, ""))
+            try:
+                if profile is not None and kept.rows < kept.limit:
+                    kept = self._with_rows(plan, kept, each.window, profile, schema, into=pieces)
+            except Unavailable as away:
+                log.warning("trial_rows_unread model=%s window=%s reason=%s", plan.model, each.window.end, away)
+                return kept, joined(pieces) if pieces else None, str(away)
+            kept = replace(_counted(kept, profile), through=micros(each.window.end))
+        return kept, joined(pieces) if pieces else None, ""
+
+    def _fired(self, plan: Plan) -> list[ClosedRow]:
+        """The newest windows of live up to the one that fired, back until they hold some rows."""
+        taken: list[ClosedRow] = []
+        rows = 0
+        for each in reversed(self.windows.history(plan.model, plan.opened_at, _FIRED_WINDOWS)):
+            profile = each.profiles.get((plan.live, ""))
+            if profile is None or (each.live != plan.live and taken) or rows >= _FIRED_ROWS:
+                break
+            taken.append(each)
+            rows += profile.rows
+        return taken[::-1]
+
+    def _with_rows(self, plan: Plan, kept: Kept, window: Window, profile: Profile, schema: Schema, *, into: list[PredictionBatch]) -> Kept:
+        """*kept* with the chosen rows of one window, which are added to *into*."""
+        batch = self.rows.read(plan.model, profile.spans, window.start, window.end, schema)
+        if batch is None:
+            return replace(kept, asked=kept.asked + profile.rows)
+        index, keys = chosen(batch, plan.live, kept)
+        versions = batch.versions
+        there = int(np.count_nonzero(versions.codes == versions.names.index(plan.live))) if plan.live in versions.names else 0
+        piece = sliced(batch, index)
+        if len(index):
+            into.append(piece)
+        classes = {name: code for code, name in enumerate(kept.classes)}
+        logged = answers_as_numbers(piece.prediction, schema.prediction or PredictionKind.NUMBER, classes, len(index))
+        return replace(
+            kept,
+            asked=kept.asked + profile.rows,
+            found=kept.found + there,
+            classes=tuple(classes),
+            keys=np.concatenate([kept.keys, keys]),
+            times=np.concatenate([kept.times, piece.times]),
+            logged=np.concatenate([kept.logged, logged]),
+            usable=np.concatenate([kept.usable, piece.times >= micros(plan.opened_at)]),
+            ids=(*kept.ids, *(piece.ids or [""] * len(index))) if self.with_ids else (),
+        )
+
+
+def key_of(plan: Plan) -> str:
+    """Where the store keeps a trial's evidence: all trials of one incident and live version share it."""
+    return f"{plan.incident}|{plan.live}"
+
+
+def _counted(kept: Kept, profile: Profile | None) -> Kept:
+    """*kept* with the cells of one more window; another binning begins anew."""
+    if profile is None or not profile.binning:
+        return kept
+    same = kept.binning == profile.binning
+    cells, folded = (kept.cells, kept.folded) if same else (np.zeros_like(profile.cells), 0)
+    return replace(kept, binning=profile.binning, cells=cells + profile.cells, folded=folded + profile.rows)

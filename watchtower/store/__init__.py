@@ -11,7 +11,7 @@ from watchtower.store.evaluations import EvaluationRows
 from watchtower.store.intake import IntakeRows
 from watchtower.store.lease import Lease
 from watchtower.store.plans import PlanRows
-from watchtower.store.references import ReferenceRows_
+from watchtower.store.references import ReferenceRows_, StoredReference
 from watchtower.store.retention import RetentionRows
 from watchtower.store.status import StatusRows
 from watchtower.store.told import ToldRows
@@ -68,3 +68,6 @@ class Store:
         """Lets go of connections and of the file lock."""
         self._database.close()
         self.lease.release()
+
+
+__all__ = ["Store", "StoredReference"]

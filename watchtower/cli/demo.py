@@ -6,12 +6,12 @@ from typing import Annotated
 import click
 import typer
 
+_SCENARIOS = click.Choice(["rollback", "data-drift"])
+
 
 def demo(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which weights are damaged, how and how much, and what the traffic is.")] = 1,
-    scenario: Annotated[
-        str, typer.Option("--scenario", click_type=click.Choice(["rollback", "data-drift"]), help="rollback: a bad version goes live. data-drift: other inputs come.")
-    ] = "rollback",
+    scenario: Annotated[str, typer.Option("--scenario", click_type=_SCENARIOS, help="A bad version goes live, or other inputs come.")] = "rollback",
     keep: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end, until Ctrl-C.")] = False,
     folder: Annotated[Path, typer.Option("--folder", help="Where everything is written; a new run replaces it.")] = Path("demo-run"),
 ) -> None:

@@ -80,4 +80,5 @@ def pays_late(rng: np.random.Generator, applicants: Applicants) -> Floats:
     income, amount = NUMERIC.index("income"), NUMERIC.index("amount")
     scaled[:, income], scaled[:, amount] = np.maximum(scaled[:, income], _VOUCHED[0]), np.minimum(scaled[:, amount], _VOUCHED[1])
     logit = 1.5 * (scaled @ _EFFECTS + 0.4 * scaled[:, 2] * scaled[:, 4] + _RISK[applicants.purpose]) - 0.7
-    return (rng.random(len(applicants)) < 1 / (1 + np.exp(-logit))).astype(np.float64)
+    late: Floats = (rng.random(len(applicants)) < 1 / (1 + np.exp(-logit))).astype(np.float64)
+    return late

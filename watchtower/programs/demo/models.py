@@ -12,6 +12,7 @@ TRAINING_ROWS, TEST_ROWS = 6_000, 20_000
 _STEPS = 12
 _TRIES = 100
 _LEAST_MOVE = 0.15
+_SIZES = tuple(round(0.1 * step, 1) for step in range(1, 81))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,11 +65,11 @@ def damage(rng: np.random.Generator, net: Net) -> tuple[Net, Damage]:
     healthy, by = error(net, applicants, labels), float(rng.uniform(0.06, 0.18))
     for _ in range(_TRIES):
         what, direction, tilt = _some_damage(rng, net)
-        size = _size(net, direction, tilt, applicants, labels, healthy + by)
-        bad = _moved(net, direction, tilt, size)
+        sizes = {size: _moved(net, direction, tilt, size) for size in _SIZES}
+        size, bad = min(sizes.items(), key=lambda each: abs(error(each[1], applicants, labels) - healthy - by))
         rise = error(bad, applicants, labels) - healthy
         if abs(rise - by) <= 0.1 * by and distance(bad(applicants), net(applicants)) >= _LEAST_MOVE:
-            return bad, Damage(f"{what} {size:.2f}", healthy, healthy + rise)
+            return bad, Damage(f"{what} {size:g}", healthy, healthy + rise)
     msg = "no damage of that size was found"
     raise AssertionError(msg)
 
@@ -91,7 +92,8 @@ def _some_damage(rng: np.random.Generator, net: Net) -> tuple[str, Floats, float
     if kind == 0:
         hit = np.sort(rng.choice(len(NUMERIC), 2, replace=False))
         direction[hit] = -net.weights[hit]
-        return f"the weights of {' and '.join(INPUTS[i] for i in hit)} were turned against themselves and the bias pushed {_way(side)}, by", direction, side * usual
+        names = " and ".join(INPUTS[i] for i in hit)
+        return f"the weights of {names} were turned against themselves and the bias pushed {_way(side)}, by", direction, side * usual
     if kind == 1:
         return "every weight was jolted at random, by", rng.normal(0, usual, len(net.weights)), 0.0
     hit = np.sort(rng.choice(len(PURPOSES), 3, replace=False)) + len(NUMERIC)
@@ -105,15 +107,6 @@ def _way(side: float) -> str:
 
 def _moved(net: Net, direction: Floats, tilt: float, size: float) -> Net:
     return replace(net, weights=net.weights + size * direction, bias=net.bias + size * tilt)
-
-
-def _size(net: Net, direction: Floats, tilt: float, applicants: Applicants, labels: Floats, wanted: float) -> float:
-    """How far to move for an error of *wanted*, by halving."""
-    low, high = 0.0, 10.0
-    for _ in range(24):
-        middle = (low + high) / 2
-        low, high = (middle, high) if error(_moved(net, direction, tilt, middle), applicants, labels) < wanted else (low, middle)
-    return (low + high) / 2
 
 
 def _sigmoid(logits: Floats) -> Floats:

@@ -74,7 +74,7 @@ class Requests(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def do_POST(self) -> None:  # noqa: N802  http.server's name
+    def do_POST(self) -> None:
         """`/predict`: 200 with version and prediction; 400 where the body is no applicant."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path != "/predict":
@@ -86,7 +86,7 @@ class Requests(BaseHTTPRequestHandler):
             return self._say(400, {"error": f"no applicant: {bad}"})
         return self._say(200, {"version": version, "prediction": prediction})
 
-    def do_GET(self) -> None:  # noqa: N802  http.server's name
+    def do_GET(self) -> None:
         """`/healthz`."""
         self._say(200 if self.path == "/healthz" else 404, {})
 

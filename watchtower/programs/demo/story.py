@@ -9,11 +9,18 @@ from typing import cast
 from rich.console import Console
 from rich.text import Text
 
-from watchtower.programs.demo.follow import Event, Said
+from watchtower.programs.demo.follow import NAMES, Event, Said
 from watchtower.programs.demo.models import Damage
 from watchtower.programs.demo.scene import Scenario, Scene
 
-_STYLES = {"version_live": "cyan", "alert_firing": "bold red", "verdict": "bold yellow", "switched": "bold green", "recovered": "green", "incident_closed": "bold green"}
+_STYLES = {
+    "version_live": "cyan",
+    "alert_firing": "bold red",
+    "verdict": "bold yellow",
+    "switched": "bold green",
+    "recovered": "green",
+    "incident_closed": "bold green",
+}
 
 
 class Story:
@@ -42,8 +49,10 @@ class Story:
     def event(self, event: Event) -> None:
         """Tells *event*, and keeps it."""
         now = self._now()
+        seconds = round((now - self._began).total_seconds(), 1)
+        line = {"event": event.name, "time": now.isoformat().replace("+00:00", "Z"), "seconds": seconds, **event.facts}
         with self._file.open("a") as out:
-            out.write(json.dumps({"event": event.name, "time": now.isoformat().replace("+00:00", "Z"), "seconds": round((now - self._began).total_seconds(), 1), **event.facts}) + "\n")
+            out.write(json.dumps(line) + "\n")
         self._line(told(event), _STYLES[event.name])
 
     def note(self, text: str) -> None:
@@ -54,9 +63,10 @@ class Story:
         """How it came out."""
         self._plain("")
         if scene.scenario is Scenario.ROLLBACK:
-            self._plain(f"The end: {predictions:,} predictions watched, version {scene.new} found bad, version {scene.good} serves again, the incident is closed.", "bold green")
+            end = f"version {scene.new} found bad, version {scene.good} serves again, the incident is closed."
         else:
-            self._plain(f"The end: {predictions:,} predictions watched. Other inputs, not another version: nothing was switched, {scene.new} stays live.", "bold green")
+            end = f"other inputs came, and no other version would do better: nothing was switched, version {scene.new} stays live."
+        self._plain(f"The end. {predictions:,} predictions watched, {end}", "bold green")
         self._plain(f"The events are in {self._file}." + ("" if keep else " `make demo KEEP=1` keeps everything running at the end."))
         if keep:
             self._plain("Everything keeps running. Ctrl-C ends it.", "bold")
@@ -93,7 +103,6 @@ def told(event: Event) -> str:
 
 def missing(seen: Said, scene: Scene) -> str:
     """What the story still waits for, when its time is over; *seen* holds the names of the events that came."""
-    wanted = ("version_live", "alert_firing", "verdict")
-    wanted += ("switched", "recovered", "incident_closed") if scene.scenario is Scenario.ROLLBACK else ()
+    wanted = NAMES if scene.scenario is Scenario.ROLLBACK else NAMES[:3]
     lacking = [name.replace("_", " ") for name in wanted if name not in seen]
     return f"After {scene.within:g} s this is still missing: {', '.join(lacking) or 'the end'}."

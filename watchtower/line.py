@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchtower.core import alerting, incidents, planning, scoring, versions
 from watchtower.core.profiling import Folder
@@ -82,7 +82,7 @@ def _opening(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Al
     if live is None or memory.incident is None or (memory.plan is not None and memory.plan.step.is_open):
         return
     rules = {rule.name: rule for rule in book.of(memory.model)}
-    answering = [(alert, rules[alert.id.rule]) for alert in firing if _answers(rules[alert.id.rule], memory)]
+    answering = [(alert, rules[alert.id.rule]) for alert in firing if _answers(rules[alert.id.rule], memory, book.size)]
     fresh = {change.alert.id for change in changes if change.alert.state is AlertState.FIRING}
     acting = [(alert, rule) for alert, rule in answering if not rule.dry_run] or answering
     if not acting or not _may_try(memory, dry_run=all(rule.dry_run for _, rule in acting), fresh=any(alert.id in fresh for alert, _ in acting)):
@@ -101,8 +101,8 @@ def _opening(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Al
     )
 
 
-def _answers(rule: Rule, memory: Memory) -> bool:
-    in_grace = bool(memory.served.changed) and memory.served.since_change < rule.grace
+def _answers(rule: Rule, memory: Memory, size: timedelta) -> bool:
+    in_grace = bool(memory.served.changed) and memory.served.since_change < rule.grace.in_windows(size)
     return not in_grace and bool({"rollback", "shadow"} & set(rule.respond))
 
 

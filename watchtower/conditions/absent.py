@@ -16,8 +16,8 @@ class Absent(Condition):
 
     measure: Measured
     """Which number."""
-    feature: str = "*"
-    """A glob over subjects."""
+    feature: str | None = None
+    """A glob over subjects; left out: all (of `errors.share` the one over all statuses)."""
     relative_to: RelativeTo = "reference"
     """What the score compares with."""
 
@@ -27,7 +27,7 @@ class Absent(Condition):
 
     def check(self, reading: Reading) -> list[Outcome]:
         """FOUND where there is no score but was one; CLEAR where there is one; UNKNOWN where there never was."""
-        scores = reading.select(next(iter(self.needs(reading.over))), self.feature)
+        scores = reading.select(next(iter(self.needs(reading.over))), self.measure.subjects if self.feature is None else self.feature)
         return [self._outcome(reading, scores, i) for i in range(len(scores.subjects))]
 
     def _outcome(self, reading: Reading, scores: Selection, i: int) -> Outcome:

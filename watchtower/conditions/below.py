@@ -18,8 +18,8 @@ class Below(Condition):
     """Which number."""
     value: float
     """The bound itself is not found."""
-    feature: str = "*"
-    """A glob over subjects."""
+    feature: str | None = None
+    """A glob over subjects; left out: all (of `errors.share` the one over all statuses)."""
     significance: Significance | None = 0.001
     """Corrected p-value over the subjects of one evaluation; only for tested measures; null switches the test off."""
     relative_to: RelativeTo = "reference"
@@ -34,7 +34,7 @@ class Below(Condition):
     def check(self, reading: Reading) -> list[Outcome]:
         """FOUND where the value is less than the bound and significant."""
         need = next(iter(self.needs(reading.over)))
-        scores = reading.select(need, self.feature)
+        scores = reading.select(need, self.measure.subjects if self.feature is None else self.feature)
         with np.errstate(invalid="ignore"):
             beyond = scores.values < self.value
         return judged(reading, need, scores, beyond, self.significance)

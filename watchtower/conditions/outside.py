@@ -20,8 +20,8 @@ class Outside(Condition):
     """The smallest score that is fine."""
     high: float
     """The largest score that is fine."""
-    feature: str = "*"
-    """A glob over subjects."""
+    feature: str | None = None
+    """A glob over subjects; left out: all (of `errors.share` the one over all statuses)."""
     significance: Significance | None = 0.001
     """Corrected p-value over the subjects of one evaluation; only for tested measures; null switches the test off."""
     relative_to: RelativeTo = "reference"
@@ -36,7 +36,7 @@ class Outside(Condition):
     def check(self, reading: Reading) -> list[Outcome]:
         """FOUND where the value is outside the range and significant."""
         need = next(iter(self.needs(reading.over)))
-        scores = reading.select(need, self.feature)
+        scores = reading.select(need, self.measure.subjects if self.feature is None else self.feature)
         with np.errstate(invalid="ignore"):
             beyond = (scores.values < self.low) | (scores.values > self.high)
         return judged(reading, need, scores, beyond, self.significance)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from watchtower.conditions._reading import Reading
@@ -22,11 +22,11 @@ class Advanced:
     changes: tuple[AlertChange, ...] = ()
 
 
-def advance(alert: Alert, outcome: Outcome, rule: Rule, at: datetime) -> Advanced:
+def advance(alert: Alert, outcome: Outcome, rule: Rule, at: datetime, size: timedelta) -> Advanced:
     """One evaluation of one alert.
 
     FOUND counts a hit, CLEAR a miss, UNKNOWN neither (or what `no_data` says). Fires at the `hold`-th consecutive hit; resolves at one more than
-    `keep_firing` consecutive misses; a pending one stops at its first miss.
+    `keep_firing` consecutive misses; a pending one stops at its first miss. *size* is a window's, in which durations are rounded up.
     """
     finding = _with_no_data(outcome.finding, rule)
     told = replace(alert, version=outcome.version, value=outcome.value, p_value=outcome.p_value, p_adjusted=outcome.p_adjusted, reason=outcome.reason, severity=rule.severity)
@@ -34,9 +34,9 @@ def advance(alert: Alert, outcome: Outcome, rule: Rule, at: datetime) -> Advance
         case Finding.UNKNOWN:
             return Advanced(replace(alert, reason=outcome.reason))
         case Finding.FOUND:
-            return _hit(replace(told, hits=alert.hits + 1, misses=0), rule, at)
+            return _hit(replace(told, hits=alert.hits + 1, misses=0), rule, at, size)
         case Finding.CLEAR:
-            return _miss(replace(told, hits=0, misses=alert.misses + 1), rule, at)
+            return _miss(replace(told, hits=0, misses=alert.misses + 1), rule, at, size)
         case _:
             assert_never(finding)
 
@@ -47,16 +47,16 @@ def _with_no_data(finding: Finding, rule: Rule) -> Finding:
     return Finding.FOUND if rule.no_data == "fire" else Finding.CLEAR
 
 
-def _hit(alert: Alert, rule: Rule, at: datetime) -> Advanced:
+def _hit(alert: Alert, rule: Rule, at: datetime, size: timedelta) -> Advanced:
     if alert.state is AlertState.FIRING:
         return Advanced(alert)
-    if alert.hits >= rule.hold:
+    if alert.hits >= rule.hold.in_windows(size):
         return _became(replace(alert, fired_at=at), AlertState.FIRING, at)
     return Advanced(alert) if alert.state is AlertState.PENDING else _became(alert, AlertState.PENDING, at)
 
 
-def _miss(alert: Alert, rule: Rule, at: datetime) -> Advanced:
-    if alert.state is AlertState.FIRING and alert.misses > rule.keep_firing:
+def _miss(alert: Alert, rule: Rule, at: datetime, size: timedelta) -> Advanced:
+    if alert.state is AlertState.FIRING and alert.misses > rule.keep_firing.in_windows(size):
         return _ended(alert, AlertState.RESOLVED, at)
     if alert.state is AlertState.PENDING:
         return _ended(alert, AlertState.INACTIVE, at)
@@ -104,7 +104,7 @@ def _rule(board: Board, rule: Rule, alerts: Mapping[AlertId, Alert], at: datetim
         if rule.version is not None and board.versions.get(outcome.version, 0.0) <= 0:
             yield _without_traffic(restarted.alert or alert, at)
             continue
-        after = advance(restarted.alert or replace(alert, state=AlertState.INACTIVE, hits=0, misses=0, rule_digest=digest, gone=0), outcome, rule, at)
+        after = advance(restarted.alert or replace(alert, state=AlertState.INACTIVE, hits=0, misses=0, rule_digest=digest, gone=0), outcome, rule, at, book.size)
         yield Advanced(after.alert if after.alert is None else replace(after.alert, gone=0), (*restarted.changes, *after.changes))
     for key, alert in alerts.items():
         if key not in told:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from watchtower.conditions import Condition
 from watchtower.nouns.score import Need, Over, matches
-from watchtower.nouns.settings import Frozen, Span, Windows
+from watchtower.nouns.settings import Frozen, Span, Stretch
 
 
 class Rule(Frozen):
@@ -28,9 +28,9 @@ class Rule(Frozen):
     """A glob over segments, such as country=*; left out: the whole."""
     over: Span | None = None
     """How far back windows are merged (default 1 window)."""
-    hold: Windows = Field(default=1, ge=1)
-    """Fires at this many consecutive evaluations with a finding."""
-    keep_firing: Windows = 0
+    hold: Span = Stretch(windows=1)
+    """Fires at this many consecutive evaluations with a finding (3 windows, or 5m; at least one)."""
+    keep_firing: Span = Stretch(windows=0)
     """Resolves at one more than this many consecutive evaluations without a finding."""
     severity: Literal["info", "warn", "page"] = "warn"
     """page: wakes somebody, and counts against a version's health."""
@@ -42,7 +42,7 @@ class Rule(Frozen):
     """Evaluates and tells, never acts."""
     no_data: Literal["keep", "fire", "resolve"] = "keep"
     """What a NoScore does: neither advances nor resets, counts as a finding, or as none."""
-    grace: Windows = 3
+    grace: Span = Stretch(windows=3)
     """Windows after a version change in which it does not respond."""
     summary: str = ""
     """A Jinja text with model, subject, value, version, segment, rule."""

@@ -39,6 +39,11 @@ class MeasureName:
         """Whether it has a p-value: drift, and statistics on predictions."""
         return (self.family == "drift" and self.name != "weighted") or (self.family == "prediction" and self.name not in UNTESTED_PREDICTION)
 
+    @property
+    def subjects(self) -> str:
+        """The glob over subjects that a rule reads where it names none: all, but of `errors.share` the share over all statuses."""
+        return "" if self.family == "errors" else "*"
+
     def __str__(self) -> str:
         inside = ", ".join(f"{key}={value}" for key, value in self.parameters)
         return f"{self.family}.{self.name}" + (f"({inside})" if inside else "")
@@ -95,6 +100,13 @@ class Scores:
     def one(cls, value: float, n: int, subject: str = "") -> "Scores":
         """The untested score of one subject."""
         return cls((subject,), np.array([value]), np.array([np.nan]), np.array([n], dtype=np.int64), (None,))
+
+    @classmethod
+    def of(cls, subjects: Sequence[str], found: Sequence[tuple[float | str, int]]) -> "Scores":
+        """Untested scores: of each subject its value, or the reason why it has none, and its rows."""
+        values = np.array([np.nan if isinstance(value, str) else value for value, _ in found], dtype=np.float64)
+        reasons = tuple(value if isinstance(value, str) else None for value, _ in found)
+        return cls(tuple(subjects), values, np.full(len(values), np.nan), np.array([n for _, n in found], dtype=np.int64), reasons)
 
 
 @dataclass(frozen=True, slots=True, order=True)

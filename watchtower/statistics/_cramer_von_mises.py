@@ -8,6 +8,8 @@ from watchtower.statistics._cdf import Distributions
 _TERMS, _NODES = 10, 48
 _SURE = 0.01
 """Below this the limit law's tail is 1 to sixteen places."""
+_EQUAL = 1e-15
+"""No gap beyond rounding: the distributions are the same, and ties cannot make that less likely."""
 
 
 def cramer_von_mises(found: Distributions) -> Floats:
@@ -34,7 +36,7 @@ def cramer_von_mises(found: Distributions) -> Floats:
         before = running[:-1] - running[np.flatnonzero(first)][owner]
         variance = np.bincount(owner, 2 * (share * within) ** 2 + 4 * share * (1 - middle) ** 2 * before, subjects)
         standard = 1 / 6 + (total - mean * (1 + 1 / every)) / np.sqrt(45 * variance)
-    p_values = limit_tail(np.where(variance > 0, standard, 0.0))
+    p_values = limit_tail(np.where((variance > 0) & (total > _EQUAL), standard, 0.0))
     p_values[(there == 0) | (here == 0)] = np.nan
     return p_values
 

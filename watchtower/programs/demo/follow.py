@@ -71,8 +71,9 @@ class Follower:
 
 
 def ask(port: int) -> News:
-    """What the daemon on *port* answers; empty where it does not."""
+    """What the daemon on *port* answers, incidents with their timelines; empty where it does not."""
     status, incidents = _json(get(port, "/api/v1/status")), _json(get(port, "/api/v1/incidents"))
+    mine = [each for each in _listed(incidents.get("incidents")) if each["model"] == MODEL]
     model = next((each for each in _listed(status.get("models")) if each["model"] == MODEL), {})
     versions = {str(each["version"]): int(str(each["predictions"])) for each in _listed(model.get("versions"))}
     live = model.get("live")
@@ -80,13 +81,13 @@ def ask(port: int) -> News:
         live=None if live is None else str(live),
         predictions=versions,
         alerts=[each for each in _listed(status.get("alerts")) if each["model"] == MODEL],
-        incidents=sorted((each for each in _listed(incidents.get("incidents")) if each["model"] == MODEL), key=lambda each: str(each["opened"])),
+        incidents=sorted((_json(get(port, f"/api/v1/incidents/{each['id']}")) or each for each in mine), key=lambda each: str(each["opened"])),
     )
 
 
 def notes(incident: Said) -> list[str]:
-    """The texts of an incident's timeline."""
-    return [str(each.get("text", "")) for each in _listed(incident.get("timeline"))]
+    """What an incident's timeline says of its trial; the rest are events."""
+    return [str(each["text"]) for each in _listed(incident.get("timeline")) if each["what"] == "trial"]
 
 
 def _firing(news: News) -> bool:

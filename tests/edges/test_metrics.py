@@ -1,7 +1,7 @@
 """What Prometheus reads is what was committed and evaluated."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -32,7 +32,7 @@ def metrics(max_series: int = 50_000, clock: list[float] | None = None) -> Metri
     return Metrics(CollectorRegistry(), max_series=max_series, clock=(lambda: clock[0]) if clock else time.monotonic)
 
 
-def samples(families: Iterator[Metric]) -> Found:
+def samples(families: Iterable[Metric]) -> Found:
     return {(each.name, frozenset(each.labels.items())): each.value for family in families for each in family.samples}
 
 
@@ -190,7 +190,7 @@ def test_the_base_window_is_told_and_else_the_smallest_over() -> None:
 
 def test_alerts_are_counted_by_state_and_rules_without_one_say_zero() -> None:
     counted = metrics()
-    rule = Rule(name="Drift", model="*", when=Above(measure="drift.psi", value=0.2), severity="page")
+    rule = Rule(name="Drift", model="*", when=Above(measure=MeasureName.parse("drift.psi"), value=0.2), severity="page")
     alerts = tuple(Alert(AlertId("Drift", "fraud", "", subject), "7", AlertState.FIRING, NOON, severity="page") for subject in ("a", "b"))
     counted.evaluated(board({}), Memory("fraud", alerts=alerts), [rule])
     found = read(counted)

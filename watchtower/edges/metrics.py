@@ -211,7 +211,7 @@ class Metrics(Collector):
         """Everything, as Prometheus (or OpenMetrics) text in UTF-8."""
         own = openmetrics_exposition.generate_latest(self.registry).removesuffix(b"# EOF\n") if openmetrics else generate_latest(self.registry)
         with self._lock:
-            counted = [each.family.header(openmetrics=openmetrics) + "".join(each.lines()) for each in (*self._tables.values(), *self._histograms.values())]
+            counted = [each.family.header(openmetrics=openmetrics) + "".join(each.lines()) for each in self._counted()]
             if self._block is None:
                 self._block = "".join(family.header(openmetrics=False) + "".join(chunks.values()) for family, chunks in self._chunks.items()).encode()
             block = self._block
@@ -220,7 +220,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The series of models as prometheus_client has them; the same as in :meth:`text`, which a test proves."""
         with self._lock:
-            yield from [each.metric() for each in (*self._tables.values(), *self._histograms.values())]
+            yield from [each.metric() for each in self._counted()]
             gauges = {family: GaugeMetricFamily(family.name, family.help, labels=family.labels) for family in self._chunks}
             for series in self._series.values():
                 for (family, labels), value in series.items():
@@ -269,5 +269,8 @@ class Metrics(Collector):
             full = len(errors) >= self._versions_limit * 4 and (model, version, status) not in errors
             errors.add(model, version, OTHER if full else status, amount=rows)
 
+    def _counted(self) -> list[Table | Histograms]:
+        return [*self._tables.values(), *self._histograms.values()]
+
     def _counter_series(self) -> int:
-        return sum(len(each) for each in (*self._tables.values(), *self._histograms.values()))
+        return sum(len(each) for each in self._counted())

@@ -1,0 +1,167 @@
+"""The pages and the API, read only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from watchtower.edges.metrics import OPENMETRICS, TEXT
+from watchtower.store.codec import Json
+from watchtower.web.pages import Pages
+from watchtower.web.tokens import Tokens
+from watchtower.web.view import StatusView
+
+_THREADS = 4
+_MOST_WINDOWS = 500
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_ASK = {"WWW-Authenticate": 'Basic realm="watchtower: any name, a token as the password", charset="UTF-8"'}
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class _Rooms:
+    """What the routes share. *limiter* bounds the threads that read the store."""
+
+    view: StatusView
+    pages: Pages
+    tokens: Tokens | None
+    metrics_public: bool
+    limiter: CapacityLimiter | None = None
+
+    async def off_loop(self, ask: Callable[[], Answer]) -> Answer:
+        """Asks in a thread, so that a slow store does not hold the other answers."""
+        self.limiter = self.limiter or CapacityLimiter(_THREADS)
+        return await to_thread.run_sync(ask, limiter=self.limiter)
+
+    def guard(self, request: Request, *, public: bool = False) -> None:
+        """401 where a token is needed and not given."""
+        if self.tokens is None or (public and self.metrics_public) or self.tokens.allow(request.headers.get("authorization")):
+            return
+        raise HTTPException(401, "a token is needed: Authorization: Bearer TOKEN, one of server.tokens_file", headers=_ASK)
+
+
+def create_app(view: StatusView, *, tokens: Tokens | None = None, metrics_public: bool = True) -> Starlette:
+    """The application over *view*; with *tokens* all but the public routes need one."""
+    rooms = _Rooms(view, Pages(), tokens, metrics_public)
+    here = Path(__file__).parent
+    routes = [
+        Route("/metrics", partial(_metrics, rooms)),
+        Route("/healthz", partial(_healthz, rooms)),
+        Route("/readyz", partial(_readyz, rooms)),
+        *_api(rooms),
+        *_pages(rooms),
+        Mount("/static", StaticFiles(directory=here / "static")),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refuse})
+
+
+# ---------------------------------------------------------------------------------------------------- for machines
+
+
+async def _metrics(rooms: _Rooms, request: Request) -> Response:
+    rooms.guard(request, public=True)
+    openmetrics = "application/openmetrics-text" in request.headers.get("accept", "")
+    text = await rooms.off_loop(partial(rooms.view.metrics_text, openmetrics=openmetrics))
+    return Response(text, headers={"Content-Type": OPENMETRICS if openmetrics else TEXT})
+
+
+async def _healthz(rooms: _Rooms, request: Request) -> Response:
+    rooms.guard(request, public=True)
+    return PlainTextResponse("ok\n")
+
+
+async def _readyz(rooms: _Rooms, request: Request) -> Response:
+    rooms.guard(request, public=True)
+    missing = await rooms.off_loop(rooms.view.ready)
+    return _json({"ready": not missing, "not_ready": dict(missing)}, 503 if missing else 200)
+
+
+def _api(rooms: _Rooms) -> list[Route]:
+    """`/api/v1/…`: each answers with plain JSON."""
+
+    def listed(name: str, ask: Callable[[Request], Json]) -> Route:
+        async def answer(request: Request) -> Response:
+            rooms.guard(request)
+            return _json(await rooms.off_loop(partial(ask, request)))
+
+        return Route(f"/api/v1/{name}", answer)
+
+    def one(request: Request) -> Json:
+        return rooms.view.incident(request.path_params["id"]) or _missing(request)
+
+    def windows(request: Request) -> Json:
+        model = request.query_params.get("model")
+        if model is None:
+            return {"windows": rooms.view.status()["windows"]}
+        return {"windows": rooms.view.boards(model, _limit(request))}
+
+    return [
+        listed("status", lambda _: rooms.view.status()),
+        listed("models", lambda _: {"models": rooms.view.status()["models"]}),
+        listed("alerts", lambda _: {"alerts": rooms.view.status()["alerts"]}),
+        listed("windows", windows),
+        listed("incidents", lambda _: rooms.view.incidents()),
+        listed("incidents/{id}", one),
+    ]
+
+
+def _limit(request: Request) -> int:
+    """`limit` of the query, 1 to 500; 400 where it is no such number."""
+    text = request.query_params.get("limit", "60")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_WINDOWS):
+        raise HTTPException(400, f"limit must be a number from 1 to {_MOST_WINDOWS}, not {text!r}")
+    return int(text)
+
+
+def _json(answer: Json, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(answer), status, {"Cache-Control": "no-store"}, "application/json")
+
+
+def _missing(request: Request) -> Json:
+    raise HTTPException(404, f"there is nothing at {request.url.path}")
+
+
+async def _refuse(request: Request, problem: Exception) -> Response:
+    """Errors as JSON for the API and as a line of text elsewhere."""
+    status, detail, headers = (problem.status_code, problem.detail, problem.headers) if isinstance(problem, HTTPException) else (500, "", None)
+    answer = _json({"error": detail}, status) if request.url.path.startswith("/api/") else PlainTextResponse(f"{detail}\n", status)
+    answer.headers.update(headers or {})
+    return answer
+
+
+# ---------------------------------------------------------------------------------------------------- for people
+
+
+def _pages(rooms: _Rooms) -> list[Route]:
+    def page(path: str, ask: Callable[[Request], str | None]) -> Route:
+        async def answer(request: Request) -> Response:
+            rooms.guard(request)
+            html = await rooms.off_loop(partial(ask, request))
+            if html is None:
+                raise HTTPException(404, f"there is nothing at {request.url.path}; the models are at /")
+            return Response(html, headers=_HEADERS, media_type="text/html")
+
+        return Route(path, answer)
+
+    view, pages = rooms.view, rooms.pages
+    return [
+        page("/", lambda _: pages.overview(view)),
+        page("/models/{model:path}", lambda request: pages.model(view, request.path_params["model"])),
+        page("/incidents", lambda _: pages.incidents(view)),
+        page("/incidents/{id}", lambda request: pages.incident(view, request.path_params["id"])),
+    ]

@@ -1,0 +1,76 @@
+"""What pages and API show, and where it comes from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from watchtower.edges.metrics import Metrics
+from watchtower.store import Store
+from watchtower.store.codec import Json, fact_json, incident_json, stamp
+
+
+class StatusView(Protocol):
+    """The questions that the server asks; each may be asked from several threads at once, and reads only."""
+
+    def status(self) -> Json:
+        """The JSON of `status --json`."""
+        ...
+
+    def metrics_text(self, *, openmetrics: bool) -> bytes:
+        """What Prometheus scrapes."""
+        ...
+
+    def ready(self) -> Mapping[str, str]:
+        """What is not ready, and why; empty when all is."""
+        ...
+
+    def incidents(self) -> Json:
+        """The JSON of `incidents --json`."""
+        ...
+
+    def incident(self, incident_id: str) -> Json | None:
+        """One incident with its *timeline* and *facts*; None where there is none of that id."""
+        ...
+
+    def boards(self, model: str, limit: int) -> Sequence[Json]:
+        """The newest boards of a model, newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """The view over a store; *not_ready* is asked at every `/readyz`."""
+
+    store: Store
+    metrics: Metrics
+    not_ready: Callable[[], Mapping[str, str]]
+
+    def status(self) -> Json:
+        """As the store says at this moment."""
+        return self.store.status()
+
+    def metrics_text(self, *, openmetrics: bool) -> bytes:
+        """As counted by this process."""
+        return self.metrics.text(openmetrics=openmetrics)
+
+    def ready(self) -> Mapping[str, str]:
+        """As the daemon says."""
+        return self.not_ready()
+
+    def incidents(self) -> Json:
+        """Newest first."""
+        return self.store.incidents_json()
+
+    def incident(self, incident_id: str) -> Json | None:
+        """With everything that is kept of it."""
+        found = next((row for row in self.store.plans.incidents() if row.incident.id == incident_id), None)
+        if found is None:
+            return None
+        facts = [] if found.plan is None else self.store.plans.facts(found.plan.id)
+        timeline = [{"at": stamp(each.at), "what": each.what, "text": each.text} for each in found.incident.timeline]
+        told = [{"seq": row.seq, "at": stamp(row.at), "hash": row.hash, "fact": fact_json(row.fact)} for row in facts]
+        return {**incident_json(found.incident, found.plan), "timeline": timeline, "facts": told}
+
+    def boards(self, model: str, limit: int) -> Sequence[Json]:
+        """As stored."""
+        return self.store.windows.boards(model, limit)

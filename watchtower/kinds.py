@@ -14,9 +14,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Self, cast
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationError, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+FAMILY = "x-family"
+"""In a JSON Schema: the base whose members stand here, as ``package:Class``. :func:`json_schema` replaces it."""
 
 
 class Kind(BaseModel):
@@ -61,35 +64,92 @@ class Kind(BaseModel):
         """A base resolves ``kind:``; a member is an ordinary model."""
         if not cls.is_family():
             return handler(source)
-        return core_schema.no_info_plain_validator_function(cls._resolve, serialization=core_schema.plain_serializer_function_ser_schema(lambda member: {"kind": member.kind_name()}))
+        written = core_schema.plain_serializer_function_ser_schema(_written, info_arg=True)
+        return core_schema.with_info_plain_validator_function(cls._resolve, serialization=written)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The union of the family's members, each with its constant ``kind``."""
-        if not cls.is_family():
-            return handler(schema)
-        return {"anyOf": [handler.resolve_ref_schema(_with_kind(kind, handler, cls.member(kind))) for kind in cls.kinds()]}
+        """A base leaves a mark that :func:`json_schema` replaces: its members may hold the family again."""
+        return {FAMILY: f"{cls.__module__}:{cls.__name__}"} if cls.is_family() else handler(schema)
 
     @classmethod
-    def _resolve(cls, value: Any) -> "Kind":
+    def _resolve(cls, value: Any, context: ValidationInfo) -> "Kind":
         if isinstance(value, cls):
             return value
-        if not isinstance(value, Mapping) or "kind" not in value:
+        if not isinstance(value, Mapping):
             raise PydanticCustomError("kind_missing", "expected a mapping with kind: one of {kinds}", {"kinds": ", ".join(cls.kinds())})
-        fields = dict(value)
-        kind = fields.pop("kind")
-        if kind not in cls.kinds():
-            near = get_close_matches(str(kind), cls.kinds(), 1)
-            context = {"family": cls.__name__.lower(), "kind": kind, "kinds": ", ".join(cls.kinds()), "near": f" (did you mean {near[0]}?)" if near else ""}
-            raise PydanticCustomError("kind_unknown", "unknown {family} kind '{kind}'{near}; known kinds: {kinds}", context)
-        return cls.member(kind).model_validate(fields)
+        kind = value.get("kind")
+        if not isinstance(kind, str) or not (kind in _files(cls.__module__) or kind in _entries(cls.__module__)):
+            raise ValidationError.from_exception_data(cls.__name__, [cls._unknown(value)])
+        return cls.member(kind).model_validate({key: each for key, each in value.items() if key != "kind"}, context=context.context)
+
+    @classmethod
+    def _unknown(cls, value: Mapping[str, Any]) -> InitErrorDetails:
+        kinds = cls.kinds()
+        known = f"known kinds: {', '.join(kinds)}" if kinds else "this release has none"
+        if "kind" not in value:
+            return InitErrorDetails(type=PydanticCustomError("kind_missing", "'kind' is missing; {known}", {"known": known}), loc=(), input=value)
+        near = get_close_matches(str(value["kind"]), kinds, 1)
+        advice = f"did you mean {near[0]!r}? {known}" if near else known
+        words = {"family": _words(cls.__name__), "kind": str(value["kind"]), "advice": advice}
+        return InitErrorDetails(type=PydanticCustomError("kind_unknown", "unknown {family} kind '{kind}'; {advice}", words), loc=("kind",), input=value["kind"])
 
 
-def _with_kind(kind: str, handler: GetJsonSchemaHandler, member: type[Kind]) -> JsonSchemaValue:
-    schema = dict(handler.resolve_ref_schema(handler(member.__pydantic_core_schema__)))
-    schema["properties"] = {"kind": {"const": kind}, **schema.get("properties", {})}
-    schema["required"] = ["kind", *schema.get("required", [])]
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of what *model* reads: each family is the union of its members, each with its constant ``kind``."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+    definitions: dict[str, Any] = schema.setdefault("$defs", {})
+    waiting = _families(schema)
+    while waiting:
+        mark = waiting.pop()
+        package, _, name = mark.partition(":")
+        if name in definitions:
+            continue
+        base: type[Kind] = getattr(importlib.import_module(package), name)
+        members = {f"{name}.{kind}": _member_schema(f"{name}.{kind}", kind, base.member(kind)) for kind in base.kinds()}
+        definitions[name] = {"anyOf": [{"$ref": f"#/$defs/{each}"} for each in members]} if members else {"not": {}}
+        for each, (found, inner) in members.items():
+            definitions.update({each: found, **inner})
+            waiting += _families(found) + _families(inner)
     return schema
+
+
+def _member_schema(name: str, kind: str, member: type[Kind]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The schema of *member*, and the definitions it needs under names that begin with *name*."""
+    schema = _renamed(member.model_json_schema(), f"#/$defs/{name}.")
+    inner = schema.pop("$defs", {})
+    schema["properties"] = {"kind": {"const": kind, "title": "Kind"}, **schema.get("properties", {})}
+    schema["required"] = ["kind", *schema.get("required", [])]
+    return schema, {f"{name}.{each}": found for each, found in inner.items()}
+
+
+def _renamed(schema: Any, prefix: str) -> Any:
+    """*schema* with every reference to ``#/$defs/X`` made one to *prefix* X."""
+    if isinstance(schema, dict):
+        return {key: each.replace("#/$defs/", prefix) if key == "$ref" else _renamed(each, prefix) for key, each in schema.items()}
+    return [_renamed(each, prefix) for each in schema] if isinstance(schema, list) else schema
+
+
+def _families(schema: Any) -> list[str]:
+    """The marks in *schema*, each replaced by a reference to the definition that the family gets."""
+    if isinstance(schema, list):
+        return [mark for each in schema for mark in _families(each)]
+    if not isinstance(schema, dict):
+        return []
+    if FAMILY in schema:
+        mark: str = schema.pop(FAMILY)
+        schema["$ref"] = f"#/$defs/{mark.partition(':')[2]}"
+        return [mark]
+    return [mark for each in schema.values() for mark in _families(each)]
+
+
+def _written(member: Kind, info: SerializationInfo) -> dict[str, Any]:
+    return {"kind": member.kind_name(), **member.model_dump(mode=info.mode)}
+
+
+def _words(name: str) -> str:
+    """``RollbackTarget`` as ``rollback target``."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
 @cache

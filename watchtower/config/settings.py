@@ -1,16 +1,26 @@
 """watchtower.yaml as it becomes: frozen, documented field by field."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, ValidationInfo, model_validator
 
 from watchtower.meters import Meter
 from watchtower.model_stores import ModelStore
 from watchtower.notifiers import Notifier
-from watchtower.nouns.settings import Duration, Frozen, GuardSettings, Watched, Windows, WindowSettings
+from watchtower.nouns.settings import Duration, Frozen, GuardSettings, PathText, Watched, Windows, WindowSettings, located
 from watchtower.rollback_targets import RollbackTarget
 from watchtower.sources import Source
+
+
+SQLITE = "sqlite:///"
+
+
+def _database(url: str, info: ValidationInfo) -> str:
+    """An SQLite file is from the settings file's folder, as every path; `sqlite://` is in memory."""
+    return SQLITE + located(url.removeprefix(SQLITE), info) if url.startswith(SQLITE) and len(url) > len(SQLITE) else url
 
 
 class Retention(Frozen):
@@ -25,11 +35,12 @@ class Retention(Frozen):
 class StoreSettings(Frozen):
     """Where state lives."""
 
-    url: str = "sqlite:///watchtower.db"
+    url: Annotated[str, AfterValidator(_database)] = Field(default=f"{SQLITE}watchtower.db", validate_default=True, pattern="^[a-z0-9+]+://")
     """sqlite:///FILE (relative to the settings file) or postgresql+psycopg://…"""
     checkpoint: Duration = timedelta(seconds=1)
     """How often what was read is committed."""
     retention: Retention = Retention()
+    """How long things are kept."""
 
 
 class ShadowSettings(Frozen):
@@ -49,8 +60,11 @@ class RollbackSettings(Frozen):
     """How to go back."""
 
     target: RollbackTarget
+    """The system that can switch versions."""
     approval: Literal["none", "required"] = "none"
+    """required: somebody must approve each rollback."""
     guards: GuardSettings = GuardSettings()
+    """Reasons not to roll back now."""
     accept_race: bool = False
     """Needed with `approval: none` where the target has no compare-and-set."""
     verify_within: Duration | None = None
@@ -75,10 +89,28 @@ class ServerSettings(Frozen):
 
     listen: str = "127.0.0.1:9464"
     """host:port; port 0 takes a free one and logs it."""
-    tokens_file: str | None = None
+    tokens_file: PathText | None = None
     """One bearer token a line; needed beyond loopback."""
     metrics_public: bool = True
+    """/metrics, /healthz and /readyz need no token."""
     max_series: int = Field(default=50_000, ge=100)
+    """The most series that /metrics shows of models; what is beyond becomes `other`."""
+
+
+class LabelsSettings(Frozen):
+    """Where labels come from. They are accepted here, and joined with predictions from the next release on."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
+
+    kind: Literal["file", "kafka", "http"]
+    """What a source of that kind has (path, or brokers and topic) stands beside it."""
+    path: PathText | None = None
+    """The file (kind: file)."""
+    wait: Duration = timedelta(hours=24)
+    """How long a prediction waits for its label."""
+    max_rows: int = Field(default=1_000_000, ge=1)
+    """The most predictions that wait."""
 
 
 class IncidentSettings(Frozen):
@@ -91,17 +123,31 @@ class IncidentSettings(Frozen):
 class Settings(Frozen):
     """All of watchtower.yaml."""
 
+    SINGULAR: ClassVar[Mapping[str, str]] = MappingProxyType({"source": "sources"})
+    """A key that holds one entry -> the key that holds many."""
+
     sources: tuple[Source, ...] = Field(min_length=1)
+    """One or many; `source:` holds one."""
+    labels: LabelsSettings | None = None
+    """Where labels come from, if not with the predictions."""
     store: StoreSettings = StoreSettings()
-    rules: str = "rules/"
+    """Where state lives."""
+    rules: PathText = Field(default="rules", validate_default=True)
     """A folder of rule files, or one file."""
     window: WindowSettings = WindowSettings()
+    """Event-time windows."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
+    """By name; `"*"` is for those that are not listed. Files in `models/` beside the settings file add to it."""
     notifiers: dict[str, Notifier] = Field(default_factory=dict)
+    """By the name that rules call them."""
     meters: tuple[Meter, ...] = ()
+    """What reads machines."""
     incidents: IncidentSettings = IncidentSettings()
+    """When an incident is over."""
     server: ServerSettings = ServerSettings()
-    instance: Annotated[str | None, Field(description="Kafka's group.instance.id; default host + settings path")] = None
+    """Pages, API and metrics."""
+    instance: str | None = None
+    """Kafka's group.instance.id; default host + settings path."""
 
     def model(self, name: str) -> ModelSettings:
         """The settings of *name*: its own, else those of `"*"`, else the defaults."""
@@ -110,8 +156,9 @@ class Settings(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _one_source(cls, value: object) -> object:
-        """`source:` (one mapping) stands for `sources:` with one entry."""
-        if isinstance(value, dict) and "source" in value and "sources" not in value:
-            rest = {key: each for key, each in value.items() if key != "source"}
-            return rest | {"sources": [value["source"]]}
-        return value
+        """`source:` stands for `sources:` with one entry; a store that is left out still has a file, in the settings file's folder."""
+        if not isinstance(value, dict):
+            return value
+        singular = {key: many for key, many in cls.SINGULAR.items() if key in value and many not in value}
+        rest = {key: each for key, each in value.items() if key not in singular}
+        return {"store": {}} | rest | {many: [value[key]] for key, many in singular.items()}

@@ -56,7 +56,8 @@ def windows_in(value: object) -> object:
     return int(found[1])
 
 
-Windows = Annotated[int, BeforeValidator(windows_in), Field(ge=0), WithJsonSchema({"type": "string", "pattern": r"^\d+ ?windows?$", "examples": ["3 windows"]})]
+_WINDOWS_SCHEMA = {"anyOf": [{"type": "string", "pattern": r"^\d+ ?windows?$", "examples": ["3 windows"]}, {"type": "integer", "minimum": 0}]}
+Windows = Annotated[int, BeforeValidator(windows_in), Field(ge=0), WithJsonSchema(_WINDOWS_SCHEMA)]
 
 
 class Stretch(Frozen):
@@ -95,7 +96,7 @@ Span = Annotated[Stretch, BeforeValidator(stretch), WithJsonSchema({"type": "str
 class WindowSettings(Frozen):
     """Event-time windows."""
 
-    size: Duration = timedelta(minutes=1)
+    size: Duration = Field(default=timedelta(minutes=1), gt=timedelta(0))
     """Windows start at whole multiples of this since 1970-01-01T00:00Z."""
     lateness: Duration = timedelta(seconds=30)
     """A partition's watermark is its largest event time less this."""
@@ -127,7 +128,7 @@ def feature(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
-Feature = Annotated[FeatureSettings, BeforeValidator(feature)]
+Feature = Annotated[FeatureSettings, BeforeValidator(feature, json_schema_input_type=FeatureType | FeatureSettings)]
 
 
 class PredictionSettings(Frozen):
@@ -195,7 +196,7 @@ class GuardSettings(Frozen):
 
     cooldown: Duration = timedelta(hours=1)
     """Least time between two decided rollbacks of a model (event time)."""
-    at_most: Annotated[AtMost, BeforeValidator(_at_most)] = AtMost(times=3, per=timedelta(days=1))
+    at_most: Annotated[AtMost, BeforeValidator(_at_most, json_schema_input_type=str | AtMost)] = AtMost(times=3, per=timedelta(days=1))
     """``3 per 1d``."""
     max_age: Duration = timedelta(minutes=15)
     """Evidence older than this decides nothing."""

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchtower.core.evidence_errors import loss, risen
-from watchtower.core.evidence_predictions import Moved, distance_of, moved
+from watchtower.core.evidence_predictions import Moved, difference, distance_of, moved
 from watchtower.core.grounds import Ground, labelled
+from watchtower.nouns.batch import Floats
 from watchtower.nouns.evidence import Diagnosis, Trial, VersionRun
 from watchtower.nouns.settings import EvidenceSettings
 
 HALF = 0.5
 DIFFERENT = 0.1
-"""A distance of predictions (KS) worth a word; the usual bound."""
+"""A distance of predictions (KS, or the mean difference of pairs) worth a word."""
 _INFRASTRUCTURE = ("latency.", "errors.", "gpu.", "resource.", "traffic.")
 
 
@@ -88,13 +89,18 @@ def _artefact_changed(trial: Trial) -> bool:
     reference, answers = trial.reference, trial.live.reference_outputs
     if reference is None or reference.predictions is None or answers is None or reference.file_version != trial.live.version:
         return False
-    return distance_of(trial.kind, answers, reference.predictions)[0] > DIFFERENT
+    return _differ(trial, answers, reference.predictions)
 
 
 def _apart(trial: Trial, candidate: VersionRun) -> bool:
     if trial.drifted or trial.live.outputs is None or candidate.outputs is None:
         return False
-    return distance_of(trial.kind, trial.live.outputs, candidate.outputs)[0] > DIFFERENT
+    return _differ(trial, trial.live.outputs, candidate.outputs)
+
+
+def _differ(trial: Trial, a: Floats, b: Floats) -> bool:
+    """Whether two sets of answers to the same rows differ by more than equally good versions do: as distributions, or row by row."""
+    return distance_of(trial.kind, a, b)[0] > DIFFERENT or difference(trial.kind, a, b, trial.scale) > DIFFERENT
 
 
 def _every_error_rose(trial: Trial, candidate: VersionRun, grounds: list[Ground]) -> bool:

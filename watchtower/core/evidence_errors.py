@@ -63,11 +63,15 @@ class Paired:
             "minimum_effect": self.minimum,
             "p": p_text(self.log_p),
             "log_e_minus": round(self.log_e_minus, 3),
-            "live_error": round(self.live, 6),
-            "candidate_error": round(self.candidate, 6),
-            "live_loss": round(self.live_loss, 6),
-            "candidate_loss": round(self.candidate_loss, 6),
+            "live_error": _plain(self.live),
+            "candidate_error": _plain(self.candidate),
+            "live_loss": _plain(self.live_loss),
+            "candidate_loss": _plain(self.candidate_loss),
         }
+
+
+def _plain(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
 
 
 def loss(kind: PredictionKind, answers: Floats, labels: Floats, scale: float) -> Floats:

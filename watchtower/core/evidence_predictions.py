@@ -117,6 +117,19 @@ def distance_of(kind: PredictionKind, a: Floats, b: Floats) -> tuple[float, floa
     return float(np.abs(shares[0] - shares[1]).sum() / 2), math.log(p) if p > 0 else -math.inf
 
 
+def difference(kind: PredictionKind, a: Floats, b: Floats, scale: float) -> float:
+    """How far two versions' answers to the same rows are apart: the mean absolute difference over *scale*, or the share of rows that differ (classes).
+
+    An answer that only one of them has counts as 1.
+    """
+    if not len(a):
+        return 0.0
+    missing = ~np.isfinite(a) | ~np.isfinite(b)
+    both = ~np.isfinite(a) & ~np.isfinite(b)
+    gaps = (a != b).astype(np.float64) if kind is PredictionKind.CLASS else np.abs(a - b) / (scale or 1.0)
+    return float(np.where(both, 0.0, np.where(missing, 1.0, gaps)).mean())
+
+
 def speed(live: Floats | None, candidate: Floats | None) -> Speed | None:
     """Live's batch times beside the candidate's, the same batches; None where there are none."""
     if live is None or candidate is None or not len(live) or len(live) != len(candidate):

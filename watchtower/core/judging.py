@@ -6,7 +6,7 @@ import numpy as np
 
 from watchtower.core.diagnosing import Signs, diagnose, drift_words, signs_of
 from watchtower.core.evidence_errors import PAIRS, minimum_effect, paired
-from watchtower.core.evidence_predictions import agreement, distance_of
+from watchtower.core.evidence_predictions import agreement, difference
 from watchtower.core.grounds import Bar, Ground, by_labels, by_reference, by_speed, by_validity, has_labels, in_use, labelled
 from watchtower.nouns.evidence import Diagnosis, Judgement, Trial, Verdict, VersionRun
 from watchtower.nouns.settings import EvidenceSettings
@@ -150,10 +150,10 @@ def _waiting(trial: Trial, candidate: VersionRun, grounds: list[Ground], signs: 
         return Weighed(candidate, Verdict.INCONCLUSIVE, diagnosis, labels.reason + wanted, needed=labels.needed)
     assert trial.live.outputs is not None
     assert candidate.outputs is not None
-    apart, _ = distance_of(trial.kind, trial.live.outputs, candidate.outputs)
+    apart = difference(trial.kind, trial.live.outputs, candidate.outputs, trial.scale)
     reference = next((ground for ground in grounds if ground.name == "reference"), None)
     seen = f"{reference.reason} on labelled reference rows" if reference is not None else "nothing is labelled, and different is not worse"
-    reason = f"{seen}; candidate's predictions differ from live's by {apart:.2f} (n={trial.rows:,})"
+    reason = f"{seen}; candidate's predictions differ from live's by {apart:.2f} on average (n={trial.rows:,})"
     return Weighed(candidate, Verdict.INCONCLUSIVE, diagnosis, reason, approval_asked=signs.live_is_odd and not has_labels(trial))
 
 

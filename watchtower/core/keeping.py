@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -99,7 +100,7 @@ def unpacked(blob: bytes) -> Kept | None:
         with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
             plain = json.loads(arrays["plain"].tobytes())
             return _kept(plain, {name: arrays[name] for name in arrays.files}) if plain.get("form") == _FORM else None
-    except (ValueError, KeyError, OSError, EOFError):
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
         return None
 
 

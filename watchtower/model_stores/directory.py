@@ -10,6 +10,7 @@ from pathlib import Path
 
 from watchtower.model_stores import Artefact, ModelStore
 from watchtower.nouns.errors import ShadowError
+from watchtower.nouns.settings import PathText
 
 _DIGITS = re.compile(r"(\d+)")
 
@@ -17,7 +18,7 @@ _DIGITS = re.compile(r"(\d+)")
 class Directory(ModelStore):
     """Versions are folders; `metadata.json` may hold `sha256`, `created` and anything else, which is shown."""
 
-    path: str
+    path: PathText
     """The folder that holds a folder per version (relative to the settings file)."""
     file: str = "model.onnx"
     """The model's file in a version's folder."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from watchtower.edges.tables import read_table_apart
 from watchtower.nouns.batch import Column, FeatureType, Schema
@@ -54,7 +55,7 @@ def _from_file(template: str, live: str, watched: Watched, types: Mapping[str, F
 
 def _version_of(template: str, path: str) -> str:
     """The version that a reference file's name holds; "" where the template names none."""
-    before, found, after = template.partition("{version}")
+    before, found, after = str(Path(template)).partition("{version}")
     return path[len(before) : len(path) - len(after)] if found and path.startswith(before) and path.endswith(after) else ""
 
 

@@ -1,0 +1,81 @@
+"""Small real ONNX models: a logistic regression in several dresses."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from watchtower.model_stores import Artefact
+
+
+def _made(nodes: list[onnx.NodeProto], inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto], weights: dict[str, np.ndarray]) -> bytes:
+    tensors = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", inputs, outputs, tensors), opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    )
+    model.ir_version = 8
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def logistic(weights: Sequence[float], bias: float = 0.0, *, rows: int | None = None, name: str = "X") -> bytes:
+    """P = sigmoid(X w + b), X float [rows or N, k]; one output [N, 1]."""
+    column = np.array(weights, dtype=np.float32)[:, None]
+    nodes = [helper.make_node("Gemm", [name, "w", "b"], ["logit"]), helper.make_node("Sigmoid", ["logit"], ["probability"])]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, len(weights)])]
+    outputs = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [rows, 1])]
+    return _made(nodes, inputs, outputs, {"w": column, "b": np.array([bias], dtype=np.float32)})
+
+
+def two_outputs(weight: float, countries: Sequence[str], effects: Sequence[float]) -> bytes:
+    """One float and one string input, outputs `label` and `probabilities` as skl2onnx gives them."""
+    nodes = [
+        helper.make_node("OneHotEncoder", ["country"], ["hot3"], domain="ai.onnx.ml", cats_strings=list(countries), zeros=1),
+        helper.make_node("Reshape", ["hot3", "flat"], ["hot"]),
+        helper.make_node("Concat", ["amount", "hot"], ["x"], axis=1),
+        helper.make_node("MatMul", ["x", "w"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["one"]),
+        helper.make_node("Sub", ["unit", "one"], ["zero"]),
+        helper.make_node("Concat", ["zero", "one"], ["probabilities"], axis=1),
+        helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
+    ]
+    inputs = [helper.make_tensor_value_info("amount", TensorProto.FLOAT, [None, 1]), helper.make_tensor_value_info("country", TensorProto.STRING, [None, 1])]
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2]),
+    ]
+    weights = {
+        "w": np.array([[weight], *([each] for each in effects)], dtype=np.float32),
+        "unit": np.array([1.0], dtype=np.float32),
+        "flat": np.array([-1, len(countries)], dtype=np.int64),
+    }
+    return _made(nodes, inputs, outputs, weights)
+
+
+def zipmap() -> bytes:
+    """Outputs as skl2onnx gives them by default: `output_label`, and `output_probability` as a map a row."""
+    nodes = [
+        helper.make_node("Sigmoid", ["X"], ["one"]),
+        helper.make_node("Sub", ["unit", "one"], ["zero"]),
+        helper.make_node("Concat", ["one", "zero"], ["p"], axis=1),
+        helper.make_node("ZipMap", ["p"], ["output_probability"], domain="ai.onnx.ml", classlabels_strings=["fraud", "ok"]),
+        helper.make_node("ArgMax", ["p"], ["output_label"], axis=1, keepdims=0),
+    ]
+    inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 1])]
+    maps = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    outputs = [
+        helper.make_tensor_value_info("output_label", TensorProto.INT64, [None]),
+        helper.make_value_info("output_probability", helper.make_sequence_type_proto(maps)),
+    ]
+    return _made(nodes, inputs, outputs, {"unit": np.array([1.0], dtype=np.float32)})
+
+
+def placed(folder: Path, version: str, blob: bytes) -> Artefact:
+    """Writes <folder>/<version>/model.onnx."""
+    (folder / version).mkdir(parents=True)
+    path = folder / version / "model.onnx"
+    path.write_bytes(blob)
+    return Artefact(version, path, hashlib.sha256(blob).hexdigest())

@@ -1,0 +1,233 @@
+"""Looks at trials over a real store, a real log file, real models and a real child process."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.runners.models import logistic, placed
+from watchtower.core.binning import make_binning, make_reference_profile
+from watchtower.edges.clock import ManualClock
+from watchtower.edges.tables import read_table
+from watchtower.formats.watchtower_json import WatchtowerJson
+from watchtower.model_stores.directory import Directory
+from watchtower.nouns.batch import Floats, NumberColumn
+from watchtower.nouns.binning import PREDICTION
+from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
+from watchtower.nouns.plan import Evaluation, Plan, Served, Step
+from watchtower.nouns.score import Board
+from watchtower.nouns.settings import Watched
+from watchtower.nouns.window import EPOCH, Span, Window
+from watchtower.sources.file import File
+from watchtower.store import Store, StoredReference
+from watchtower.workers.rows import RowReader
+from watchtower.workers.trials import Terms, TrialRoom
+
+pytest.importorskip("onnxruntime")
+TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ROWS = 300
+GOOD, EQUAL, BAD = [2.0, -1.0], [2.05, -1.02], [-1.0, 2.0]
+
+
+def probability(weights: list[float], x: Floats) -> Floats:
+    """What the service answers."""
+    return 1 / (1 + np.exp(-(x.astype(np.float32) @ np.array(weights, dtype=np.float32)).astype(float)))
+
+
+@dataclass
+class Stage:
+    """A model with two versions on disk, a reference file, and a log that grows window by window."""
+
+    folder: Path
+    store: Store
+    live: list[float]
+    labelled: bool = True
+    minutes: int = 0
+    shift: float = 0.0
+    spoilt: Callable[[Floats], Floats] = field(default=lambda p: p)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(4))
+
+    def __post_init__(self) -> None:
+        placed(self.folder / "models", "1", logistic(GOOD))
+        placed(self.folder / "models", "2", logistic(self.live))
+        x = self.rng.normal(0, 1, (3_000, 2))
+        y = self.rng.random(3_000) < probability(GOOD, x)
+        rows = [
+            {"amount": a, "age": b, "prediction": p} | ({"label": int(label)} if self.labelled else {})
+            for (a, b), p, label in zip(x.tolist(), probability(GOOD, x).tolist(), y.tolist(), strict=True)
+        ]
+        (self.folder / "2.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (self.folder / "log.jsonl").touch()
+        self.watched = Watched.model_validate(
+            {
+                "features": {"amount": "numeric", "age": "numeric"},
+                "prediction": {"kind": "probability"},
+                "reference": {"kind": "file", "path": str(self.folder / "{version}.jsonl")},
+            }
+        )
+        table = read_table(str(self.folder / "2.jsonl"), {name: each.type for name, each in self.watched.features.items()}, self.watched.prediction.kind)
+        assert table.prediction is not None
+        columns = {**table.features, PREDICTION: table.prediction}
+        self.binning = make_binning(columns, self.watched.features, self.watched.prediction.kind, ())
+        self.store.references.save("fraud", StoredReference(self.binning, EPOCH, {("", ""): make_reference_profile(self.binning, columns, table.rows)}))
+
+    @property
+    def source(self) -> File:
+        """The log."""
+        return File(path=str(self.folder / "log.jsonl"), format=WatchtowerJson())
+
+    def serve(self) -> datetime:
+        """One more minute of traffic, evaluated; its end."""
+        start = TEN + self.minutes * MINUTE
+        self.minutes += 1
+        x = self.rng.normal(self.shift, 1, (ROWS, 2))
+        p = self.spoilt(probability(self.live, x))
+        at = (self.folder / "log.jsonl").stat().st_size
+        with (self.folder / "log.jsonl").open("a") as log:
+            for i, ((a, b), answer) in enumerate(zip(x.tolist(), p.tolist(), strict=True)):
+                log.write(json.dumps(self._message(start + i * MINUTE / ROWS, f"{self.minutes}-{i}", {"amount": a, "age": b}, answer)) + "\n")
+        last = (self.folder / "log.jsonl").stat().st_size - 1
+        columns = {"amount": NumberColumn(x[:, 0]), "age": NumberColumn(x[:, 1]), PREDICTION: NumberColumn(p)}
+        profile = replace(make_reference_profile(self.binning, columns, ROWS), spans=(Span(self.source.partition, at, last),))
+        window = Window(start, start + MINUTE)
+        memory = replace(self.store.evaluations.memory("fraud"), served=Served(live="2"), evaluated_through=window.end)
+        self.store.evaluations.commit("fraud", window, {("2", ""): profile}, Evaluation(Board("fraud", window, "2", {}), (), memory, ()), now=window.end)
+        return window.end
+
+    @staticmethod
+    def _message(when: datetime, name: str, features: Mapping[str, float], answer: float) -> dict[str, object]:
+        prediction = answer if np.isfinite(answer) else None
+        return {"model": "fraud", "version": "2", "id": name, "time": when.isoformat(), "features": features, "prediction": prediction}
+
+    def plan(self, *candidates: str, plan_id: str = "p1", fired: str = "prediction.psi") -> Plan:
+        """A plan that opens at the end of the last minute served."""
+        return Plan(plan_id, "fraud", "i1", Step.ON_TRIAL, "2", candidates, TEN + self.minutes * MINUTE, fired=(("Drift", fired),))
+
+    def served(self, *candidates: str, fired: str = "prediction.psi") -> Plan:
+        """One more minute, and a plan that opens at its end."""
+        self.serve()
+        return self.plan(*candidates, fired=fired)
+
+    def room(self, **terms: object) -> TrialRoom:
+        """A fresh room, as after a restart."""
+        found = Terms(self.watched, Directory(path=str(self.folder / "models")), device="cpu", **terms)  # type: ignore[arg-type]
+        return TrialRoom(self.store, RowReader([self.source]), lambda _: found, MINUTE)
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = Store.open("sqlite://", now=ManualClock(TEN).now)
+    yield opened
+    opened.close()
+
+
+def look(room: TrialRoom, plan: Plan, through: datetime | None = None, ended: str = "") -> Judgement:
+    try:
+        return room.look(plan, through or plan.opened_at, ended)
+    finally:
+        room.rest()
+
+
+def test_damaged_weights_are_found_at_the_first_look(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    end = stage.serve()
+    judgement = look(stage.room(), stage.plan("1"), end)
+    assert (judgement.verdict, judgement.diagnosis, judgement.candidate) == (Verdict.ACCEPT, Diagnosis.MODEL_REGRESSION, "1")
+    assert judgement.judged_at == end
+    assert judgement.evidence["providers"] == {"2": "CPUExecutionProvider", "1": "CPUExecutionProvider"}
+    assert (judgement.evidence["rows"], judgement.evidence["agreement"]) == (ROWS, 1.0)
+
+
+def test_each_look_runs_new_rows_only_and_goes_on_after_a_restart(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD, labelled=False)
+    plan = stage.served("1")
+    assert look(stage.room(rows=8 * ROWS), plan).evidence["rows"] == ROWS
+    stage.serve()
+    judgement = look(stage.room(rows=8 * ROWS), plan, stage.serve())
+    assert (judgement.evidence["rows"], judgement.final) == (3 * ROWS, False)
+    for _ in range(5):
+        stage.serve()
+    last = look(stage.room(rows=8 * ROWS), plan, stage.serve())
+    assert (last.evidence["rows"], last.final, last.verdict, last.approval_asked) == (8 * ROWS, True, Verdict.INCONCLUSIVE, True)
+    assert "all 2,400 rows are used" in last.reason
+
+
+def test_one_look_over_all_windows_sees_what_many_looks_see(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, EQUAL, labelled=False)
+    first = stage.serve()
+    plan = stage.plan("1")
+    look(stage.room(), plan, first)
+    stage.serve()
+    end = stage.serve()
+    many, once = look(stage.room(), plan, end), look(stage.room(), replace(plan, incident="i2"), end)
+    same = ("rows", "agreement", "drifted", "found", "asked", "windows")
+    assert [many.evidence[name] for name in same] == [once.evidence[name] for name in same]
+    assert many.reason == once.reason
+
+
+def test_a_later_trial_of_the_incident_goes_on_with_rows_of_its_own(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD, labelled=False)
+    plan = stage.served("1")
+    assert look(stage.room(), plan, ended="the alert resolved").final
+    stage.serve()
+    later = replace(stage.served("1"), id="p2")
+    assert look(stage.room(), later).evidence["rows"] == 2 * ROWS
+
+
+def test_much_traffic_is_sampled_by_position_alike_every_time(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, EQUAL, labelled=False)
+    plan = stage.served("1")
+    first, again = look(stage.room(rows=4 * ROWS), plan), look(stage.room(rows=4 * ROWS), replace(plan, incident="i2"))
+    assert first.evidence["rows"] == again.evidence["rows"] == pytest.approx(ROWS / 2, rel=0.2)
+
+
+def test_drifted_inputs_are_told_apart(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, EQUAL, shift=1.5)
+    judgement = look(stage.room(), stage.served("1", fired="drift.psi"))
+    assert (judgement.verdict, judgement.diagnosis) == (Verdict.REJECT, Diagnosis.DATA_DRIFT)
+    assert "2 of 2 features drifted" in judgement.reason
+
+
+def test_what_was_served_otherwise_is_skew(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD, spoilt=lambda p: p / 2)
+    assert look(stage.room(), stage.served("1")).diagnosis is Diagnosis.SERVING_SKEW
+
+
+def test_a_model_of_nan_is_accepted_though_every_logged_prediction_is_null(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, [float("nan"), 1.0], labelled=False)
+    judgement = look(stage.room(), stage.served("1"))
+    assert (judgement.verdict, judgement.evidence["agreement"]) == (Verdict.ACCEPT, 1.0)
+
+
+def test_without_candidates_nothing_is_run(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    judgement = look(stage.room(), stage.served())
+    assert (judgement.verdict, judgement.reason) == (Verdict.BROKEN, "no earlier healthy version")
+
+
+def test_an_artefact_that_is_gone_is_broken_and_names_the_file(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    judgement = look(stage.room(), stage.served("0"))
+    assert judgement.verdict is Verdict.BROKEN
+    assert "0/model.onnx is missing" in judgement.reason
+
+
+def test_a_log_that_was_cut_leaves_the_trial_undecided(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    end = stage.serve()
+    (tmp_path / "log.jsonl").write_text("")
+    judgement = look(stage.room(), stage.plan("1"), end, "the alert resolved")
+    assert (judgement.verdict, judgement.final) == (Verdict.INCONCLUSIVE, True)
+    assert judgement.reason.startswith("inputs expired")
+
+
+def test_a_child_past_its_limit_is_broken_evidence(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    judgement = look(stage.room(time_limit=timedelta(milliseconds=1)), stage.served("1"))
+    assert judgement.verdict is Verdict.BROKEN
+    assert "took over 0.001 s" in judgement.reason

@@ -96,7 +96,7 @@ def test_the_text_says_what_prometheus_client_says() -> None:
 def test_openmetrics_says_the_same_as_the_text() -> None:
     counted = busy()
     text = counted.text(openmetrics=True).decode()
-    strict = samples(openmetrics_families(text))
+    strict = samples(openmetrics_families(text))  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
     assert text.endswith("# EOF\n")
     assert {key: number for key, number in strict.items() if key[0].startswith("watchtower_")} == {
         key: number for key, number in read(counted).items() if key[0].startswith("watchtower_")

@@ -24,6 +24,7 @@ ALERTS = Family("watchtower_alerts", "gauge", "Alerts by state: pending or firin
 LIVE = Family("watchtower_live_version_info", "gauge", "1 for the version that serves now.", ("model", "version"))
 WINDOW_END = Family("watchtower_window_end_timestamp_seconds", "gauge", "End of the newest evaluated window.", ("model",))
 STATE_FAMILIES = (ALERTS, LIVE, WINDOW_END)
+_SHOWN = (AlertState.PENDING, AlertState.FIRING)
 
 
 def scored(board: Board) -> dict[Series, float]:
@@ -44,14 +45,11 @@ def scored(board: Board) -> dict[Series, float]:
 
 def standing(board: Board, memory: Memory, rules: Sequence[Rule]) -> dict[Series, float]:
     """Alerts by state (0 for rules without), the live version, the window's end."""
-    counts: dict[Series, float] = {}
-    for rule in rules:
-        for state in (AlertState.PENDING, AlertState.FIRING):
-            counts[ALERTS, (board.model, rule.name, rule.severity, state.value)] = 0.0
+    known = [(rule.name, rule.severity) for rule in rules] + [(alert.id.rule, alert.severity) for alert in memory.alerts if alert.state in _SHOWN]
+    counts: dict[Series, float] = {(ALERTS, (board.model, *rule, state.value)): 0.0 for rule in known for state in _SHOWN}
     for alert in memory.alerts:
-        if alert.state in {AlertState.PENDING, AlertState.FIRING}:
-            key = ALERTS, (board.model, alert.id.rule, alert.severity, alert.state.value)
-            counts[key] = counts.get(key, 0.0) + 1.0
+        if alert.state in _SHOWN:
+            counts[ALERTS, (board.model, alert.id.rule, alert.severity, alert.state.value)] += 1.0
     live = memory.served.live or board.live
     if live is not None:
         counts[LIVE, (board.model, live)] = 1.0

@@ -4,10 +4,10 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import isfinite, isnan
 from typing import Literal
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.utils import floatToGoString
 
 Labels = tuple[str, ...]
 
@@ -87,7 +87,7 @@ class Histograms:
 
     def __init__(self, family: Family) -> None:
         self.family = family
-        self._bounds = (*(floatToGoString(bound) for bound in family.buckets), "+Inf")
+        self._bounds = (*(number(bound) for bound in family.buckets), "+Inf")
         self._counts: dict[Labels, list[int]] = {}
         self._sums: dict[Labels, float] = {}
         self._heads: dict[Labels, tuple[str, ...]] = {}
@@ -128,4 +128,6 @@ class Histograms:
 
 def number(value: float) -> str:
     """A value as Go reads it."""
-    return floatToGoString(value)
+    if isfinite(value):
+        return repr(float(value))
+    return "NaN" if isnan(value) else "+Inf" if value > 0 else "-Inf"

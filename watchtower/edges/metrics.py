@@ -209,7 +209,7 @@ class Metrics(Collector):
 
     def text(self, *, openmetrics: bool = False) -> bytes:
         """Everything, as Prometheus (or OpenMetrics) text in UTF-8."""
-        own = openmetrics_exposition.generate_latest(self.registry).removesuffix(b"# EOF\n") if openmetrics else generate_latest(self.registry)
+        own = self._own_text(openmetrics=openmetrics)
         with self._lock:
             counted = [each.family.header(openmetrics=openmetrics) + "".join(each.lines()) for each in self._counted()]
             if self._block is None:
@@ -268,6 +268,12 @@ class Metrics(Collector):
         for status, rows in totals.errors.items():
             full = len(errors) >= self._versions_limit * 4 and (model, version, status) not in errors
             errors.add(model, version, OTHER if full else status, amount=rows)
+
+    def _own_text(self, *, openmetrics: bool) -> bytes:
+        if not openmetrics:
+            return generate_latest(self.registry)
+        text: bytes = openmetrics_exposition.generate_latest(self.registry)  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
+        return text.removesuffix(b"# EOF\n")
 
     def _counted(self) -> list[Table | Histograms]:
         return [*self._tables.values(), *self._histograms.values()]

@@ -1,13 +1,14 @@
 """The pages and the API, read only."""
 
+from asyncio import get_running_loop
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -35,18 +36,17 @@ Answer = TypeVar("Answer")
 
 @dataclass(slots=True)
 class _Rooms:
-    """What the routes share. *limiter* bounds the threads that read the store."""
+    """What the routes share. *threads* read the store."""
 
     view: StatusView
     pages: Pages
     tokens: Tokens | None
     metrics_public: bool
-    limiter: CapacityLimiter | None = None
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "web-store"))
 
     async def off_loop(self, ask: Callable[[], Answer]) -> Answer:
         """Asks in a thread, so that a slow store does not hold the other answers."""
-        self.limiter = self.limiter or CapacityLimiter(_THREADS)
-        return await to_thread.run_sync(ask, limiter=self.limiter)
+        return await get_running_loop().run_in_executor(self.threads, ask)
 
     def guard(self, request: Request, *, public: bool = False) -> None:
         """401 where a token is needed and not given."""

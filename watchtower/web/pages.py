@@ -1,11 +1,10 @@
 """What people read in a browser: rendered here, without a script."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import jinja2
 import msgspec
 
 from watchtower import __version__
@@ -21,19 +20,22 @@ class Pages:
     """Renders templates; they are read when the first page is asked for."""
 
     @cached_property
-    def _templates(self) -> jinja2.Environment:
-        loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-        templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-        templates.filters |= {"count": count, "score": score, "moment": moment, "words": words, "share": share, "plain": plain}
-        return templates
+    def _template(self) -> Callable[[str], Callable[[Mapping[str, object]], str]]:
+        """A template's name -> what renders it."""
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  2 MB that only who looks at pages pays
 
-    def _render(self, name: str, status: Status, **more: object) -> str:  # noqa: ANN003, RUF100  a template's names are its keywords
-        return self._templates.get_template(name).render(version=__version__, status=status, **more)
+        loader = FileSystemLoader(Path(__file__).parent / "templates")
+        templates = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+        templates.filters |= {"count": count, "score": score, "moment": moment, "words": words, "share": share, "plain": plain}
+        return lambda name: templates.get_template(name).render
+
+    def _render(self, name: str, status: Status, shown: Mapping[str, object]) -> str:
+        return self._template(name)({"version": __version__, "status": status, **shown})
 
     def overview(self, view: StatusView) -> str:
         """Every model, what fires, what was decided."""
         status = msgspec.convert(view.status(), type=Status)
-        return self._render("overview.html", status, incidents=_listed(view)[:10])
+        return self._render("overview.html", status, {"incidents": _listed(view)[:10]})
 
     def model(self, view: StatusView, name: str) -> str | None:
         """One model; None where it is unknown."""
@@ -43,23 +45,22 @@ class Pages:
             return None
         boards = msgspec.convert(list(view.boards(name, _WINDOWS)), type=list[BoardRow])[::-1]
         drawn = curves(boards)
-        return self._render(
-            "model.html",
-            status,
-            model=model,
-            alerts=[each for each in status.alerts if each.model == name],
-            decisions=[each for each in status.decisions if each["model"] == name],
-            incidents=[each for each in _listed(view) if each["model"] == name][:10],
-            board=boards[-1] if boards else None,
-            windows=len(boards),
-            shares=shares(boards, [each.version for each in model.versions]),
-            bands=bands(drawn[:_MOST_CURVES]),
-            more=max(0, len(drawn) - _MOST_CURVES),
-        )
+        shown = {
+            "model": model,
+            "alerts": [each for each in status.alerts if each.model == name],
+            "decisions": [each for each in status.decisions if each["model"] == name],
+            "incidents": [each for each in _listed(view) if each["model"] == name][:10],
+            "board": boards[-1] if boards else None,
+            "windows": len(boards),
+            "shares": shares(boards, [each.version for each in model.versions]),
+            "bands": bands(drawn[:_MOST_CURVES]),
+            "more": max(0, len(drawn) - _MOST_CURVES),
+        }
+        return self._render("model.html", status, shown)
 
     def incidents(self, view: StatusView) -> str:
         """All incidents, newest first."""
-        return self._render("incidents.html", msgspec.convert(view.status(), type=Status), incidents=_listed(view))
+        return self._render("incidents.html", msgspec.convert(view.status(), type=Status), {"incidents": _listed(view)})
 
     def incident(self, view: StatusView, incident_id: str) -> str | None:
         """One incident: its timeline, the verdict's arithmetic, the audit; None where there is none of that id."""
@@ -69,11 +70,12 @@ class Pages:
         rows = msgspec.convert(found["facts"], type=list[dict[str, object]])
         facts = [msgspec.convert(row["fact"], type=dict[str, object]) for row in rows]
         judged = [fact for fact in facts if fact["kind"] == "judged"]
-        return self._render("incident.html", msgspec.convert(view.status(), type=Status), incident=found, facts=rows, judged=judged[-1] if judged else None)
+        shown = {"incident": found, "facts": rows, "judged": judged[-1] if judged else None}
+        return self._render("incident.html", msgspec.convert(view.status(), type=Status), shown)
 
 
-def _listed(view: StatusView) -> list[Mapping[str, object]]:
-    return msgspec.convert(view.incidents()["incidents"], type=list[dict[str, object]])  # type: ignore[return-value]
+def _listed(view: StatusView) -> list[dict[str, object]]:
+    return msgspec.convert(view.incidents()["incidents"], type=list[dict[str, object]])
 
 
 # ------------------------------------------------------------------------------------------------ how values are written

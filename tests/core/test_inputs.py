@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from watchtower.core.inputs import InputSpec, feed, rows_at_once
-from watchtower.nouns.batch import FeatureType, NumberColumn, TextColumn, VectorColumn
+from watchtower.nouns.batch import Column, FeatureType, NumberColumn, TextColumn, VectorColumn
 from watchtower.nouns.errors import ShadowError
 
 TYPES = {"amount": FeatureType.NUMERIC, "country": FeatureType.CATEGORICAL, "age": FeatureType.NUMERIC, "face": FeatureType.EMBEDDING}
-COLUMNS = {
+COLUMNS: dict[str, Column] = {
     "amount": NumberColumn(np.array([1.5, np.nan, 3.0])),
     "country": TextColumn(np.array([0, -1, 1], dtype=np.int32), ("DE", "FR")),
     "age": NumberColumn(np.array([40.0, 41.0, 42.0])),

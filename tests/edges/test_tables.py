@@ -12,7 +12,7 @@ from watchtower.nouns.batch import FeatureType, NumberColumn, PredictionKind, Te
 from watchtower.nouns.errors import ConfigError
 
 TYPES = {"amount": FeatureType.NUMERIC, "country": FeatureType.CATEGORICAL}
-ROWS = [
+ROWS: list[dict[str, object]] = [
     {"amount": 1.5, "country": "DE", "prediction": 0.25, "label": 1, "time": "2026-01-01T00:00:00Z", "extra": "x"},
     {"amount": None, "country": None, "prediction": 0.75, "label": None, "time": "2026-01-01T00:00:01Z", "extra": "y"},
     {"amount": 3.0, "country": "FR", "prediction": 0.5, "label": 0, "time": "2026-01-01T00:00:02Z", "extra": "z"},

@@ -36,7 +36,8 @@ GOOD, EQUAL, BAD = [2.0, -1.0], [2.05, -1.02], [-1.0, 2.0]
 
 def probability(weights: list[float], x: Floats) -> Floats:
     """What the service answers."""
-    return 1 / (1 + np.exp(-(x.astype(np.float32) @ np.array(weights, dtype=np.float32)).astype(float)))
+    logit = x.astype(np.float32) @ np.array(weights, dtype=np.float32)
+    return np.asarray(1 / (1 + np.exp(-logit.astype(np.float64))), dtype=np.float64)
 
 
 @dataclass

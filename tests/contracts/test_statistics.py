@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.statistics.pairs import counts, every_statistic, pair
+from tests.statistics.pairs import Values, counts, every_statistic, pair
 from watchtower.core.merging import merge
 from watchtower.nouns.batch import FeatureType
 from watchtower.nouns.profile import Profile
@@ -22,7 +22,7 @@ def name(statistic: Statistic) -> str:
     return statistic.kind_name()
 
 
-def three(rows: slice) -> dict[str, object]:
+def three(rows: slice) -> dict[str, Values]:
     return {"names": NAMES[rows], "normal": NORMAL[rows], "skewed": SKEWED[rows]}
 
 

@@ -116,7 +116,7 @@ def test_folding_parts_adds_up_to_folding_the_whole() -> None:
     binning = of_one(NumberColumn(values))
     parts = [fold_columns(binning, {"x": NumberColumn(each)}, len(each)) for each in np.split(values, [10, 400])]
     whole = fold_columns(binning, {"x": NumberColumn(values)}, 1_000)
-    assert (sum(each[0] for each in parts) == whole[0]).all()
+    assert sum(each[0] for each in parts).tolist() == whole[0].tolist()  # type: ignore[union-attr]
     assert sum(each[1] for each in parts) == pytest.approx(whole[1])
 
 
@@ -162,7 +162,8 @@ def test_texts_and_embeddings_are_only_there_or_missing() -> None:
 
 def test_declared_features_alone_are_folded_then_the_prediction() -> None:
     columns: dict[str, Column] = {"b": numbers(1, 2), "a": texts("x", "y"), PREDICTION: numbers(0.1, 0.9), "extra": numbers(1, 2)}
-    settings = {"b": FeatureSettings(type=FeatureType.NUMERIC), "gone": FeatureSettings(type=FeatureType.NUMERIC), "a": FeatureSettings(type=FeatureType.CATEGORICAL)}
+    number = FeatureSettings(type=FeatureType.NUMERIC)
+    settings = {"b": number, "gone": number, "a": FeatureSettings(type=FeatureType.CATEGORICAL)}
     binning = make_binning(columns, settings, PredictionKind.PROBABILITY, ("a",))
     assert binning.subjects == ("b", "gone", "a", PREDICTION)
     assert binning.segments == {"a": ("x", "y")}

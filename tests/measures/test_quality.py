@@ -31,11 +31,16 @@ BINNING = make_binning(REFERENCE, {}, None, ())
     ],
 )
 def test_shares_by_hand(name: str, expected: dict[str, float | str]) -> None:
-    columns: dict[str, Column] = {"amount": NumberColumn(np.array([0.5, 2.0, 11.0, NAN, NAN]), np.array([0, 0, 0, 1, 2], dtype=np.int8)), "country": texts(0, 2, -1, 2, 1)}
+    columns: dict[str, Column] = {
+        "amount": NumberColumn(np.array([0.5, 2.0, 11.0, NAN, NAN]), np.array([0, 0, 0, 1, 2], dtype=np.int8)),
+        "country": texts(0, 2, -1, 2, 1),
+    }
     assert told(Quality().score(name, view(folded(BINNING, columns, 5), binning=BINNING))) == {key: pytest.approx(value) for key, value in expected.items()}
 
 
-@pytest.mark.parametrize(("amount", "country", "expected"), [([7.3] * 3, (1, 1, -1), {"amount": 1.0, "country": 1.0}), ([7.3, 7.3, 7.4], (2, 2, 2), {"amount": 0.0, "country": 0.0})])
+@pytest.mark.parametrize(
+    ("amount", "country", "expected"), [([7.3] * 3, (1, 1, -1), {"amount": 1.0, "country": 1.0}), ([7.3, 7.3, 7.4], (2, 2, 2), {"amount": 0.0, "country": 0.0})]
+)
 def test_a_stuck_feature_is_constant(amount: list[float], country: tuple[int, ...], expected: dict[str, float]) -> None:
     columns: dict[str, Column] = {"amount": NumberColumn(np.array(amount)), "country": texts(*country)}
     assert told(Quality().score("constant", view(folded(BINNING, columns, 3), binning=BINNING))) == expected

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from watchtower.core.binning import make_binning, make_reference_profile
-from watchtower.kinds import Kind
-from watchtower.nouns.batch import Column, NumberColumn, TextColumn
+from watchtower.nouns.batch import Column, Floats, NumberColumn, TextColumn
 from watchtower.nouns.score import Pair, Scores
 from watchtower.statistics import Statistic
 
-Values = Sequence[float] | Sequence[str | None] | np.ndarray
+Values = Sequence[float] | Sequence[str | None] | Floats
 
 
 def column(values: Values) -> Column:
@@ -47,6 +46,3 @@ def only(scores: Scores) -> tuple[float, float]:
 def every_statistic() -> list[Statistic]:
     """One of each kind, by its defaults."""
     return [Statistic.member(kind)() for kind in Statistic.kinds()]
-
-
-__all__ = ["Kind", "column", "counts", "every_statistic", "only", "pair"]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
-from tests.statistics.pairs import counts, pair
-from watchtower.statistics._cells import cells
+from tests.statistics.pairs import Values, counts, pair
+from watchtower.statistics._cells import Cells, cells
 from watchtower.statistics._homogeneity import homogeneity
 
 
-def table(found, place: int = 0) -> list[tuple[float, float]]:
+def table(found: Cells, place: int = 0) -> list[tuple[float, float]]:
     mine = found.owner == place
     return sorted(zip(found.reference[mine].tolist(), found.current[mine].tolist(), strict=True))
 
@@ -64,8 +64,8 @@ def test_the_p_value_is_pearsons_on_the_raw_counts() -> None:
 
 def test_many_features_are_as_each_alone() -> None:
     rng = np.random.default_rng(6)
-    reference = {"a": rng.normal(size=2_000), "b": rng.poisson(2, 2_000).astype(float), "c": [f"n{i}" for i in rng.integers(0, 30, 2_000)]}
-    current = {"a": rng.normal(0.3, 1, 400), "b": rng.poisson(1, 400).astype(float), "c": [f"n{i}" for i in rng.integers(0, 33, 400)]}
+    reference: dict[str, Values] = {"a": rng.normal(size=2_000), "b": rng.poisson(2, 2_000).astype(float), "c": [f"n{i}" for i in rng.integers(0, 30, 2_000)]}
+    current: dict[str, Values] = {"a": rng.normal(0.3, 1, 400), "b": rng.poisson(1, 400).astype(float), "c": [f"n{i}" for i in rng.integers(0, 33, 400)]}
     together = cells(pair(reference, current), 10)
     for place, name in enumerate(sorted(reference)):
         assert table(together, place) == table(cells(pair(reference[name], current[name]), 10))

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import cramervonmises_2samp, wasserstein_distance
 
 from tests.statistics.pairs import only, pair
+from watchtower.nouns.batch import Floats
 from watchtower.statistics._cramer_von_mises import limit_tail
 from watchtower.statistics.wasserstein import Wasserstein
 
@@ -53,7 +54,7 @@ def test_the_tail_keeps_its_places_far_out() -> None:
 def test_p_values_of_quiet_zero_inflated_windows_are_about_uniform() -> None:
     rng = np.random.default_rng(24)
 
-    def draw(n: int) -> np.ndarray:
+    def draw(n: int) -> Floats:
         return np.where(rng.random(n) < 0.6, 0.0, rng.exponential(1, n))
 
     p_values = np.array([only(Wasserstein().score(pair(draw(2_000), draw(400))))[1] for _ in range(300)])

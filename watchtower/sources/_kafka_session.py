@@ -83,6 +83,7 @@ class KafkaSession:
         self._answered = time.monotonic()
         self._gone_since: float | None = None
         self._was_there = False
+        self._told = False
         self._begun = False
 
     # --------------------------------------------------------------------------------------------- polling
@@ -255,10 +256,11 @@ class KafkaSession:
 
     def _look_for_topic(self, *, is_there: bool) -> None:
         if is_there:
-            self._was_there, self._gone_since = True, None
+            self._was_there, self._gone_since, self._told = True, None, False
             return
-        if self._gone_since is None:
-            self._gone_since = time.monotonic()
+        since, self._gone_since = self._gone_since, self._gone_since or time.monotonic()
+        if since is not None and not self._told:
+            self._told = True
             log.warning("topic_missing topic=%s what=waiting for it", self._topic)
         if self._was_there and time.monotonic() - self._gone_since >= GONE_AFTER:
             msg = f"topic {self._topic} was deleted"

@@ -1,7 +1,8 @@
 """What pydantic says of a document, as problems with places. Generic by type: a new setting adds no line here."""
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -17,60 +18,79 @@ _SCALARS = {"int": "a number", "float": "a number", "bool": "true or false", "st
 def problems(error: ValidationError, document: Document, model: type[BaseModel], base: Loc = ()) -> list[Problem]:
     """Every problem of *error*, which came from validating what *document* holds at *base* as *model*. The branches of one union are one problem."""
     found: dict[tuple[Loc, str], list[tuple[str, str]]] = {}
-    for each in error.errors(include_url=False):
-        loc = document.known((*base, *each["loc"]))
+    listed = [(document.known((*base, *each["loc"], *_tag(each))), each) for each in error.errors(include_url=False)]
+    for loc, each in listed:
+        if each["type"] == "too_short" and any(other != loc and other[: len(loc)] == loc for other, _ in listed):
+            continue
         lone = str(each["loc"][-1]) if each["type"] in ("missing", "extra_forbidden") else ""
-        found.setdefault((loc, lone), []).append(_said(each, document.at(loc), loc, model, base, document))
+        found.setdefault((loc, lone), []).append(_said(each, loc, _Asked(document, model, base)))
     return [_problem(document, loc, lone, said) for (loc, lone), said in found.items()]
 
 
-def nearest(word: str, known: Iterator[str] | list[str] | tuple[str, ...], noun: str) -> str:
+def nearest(word: str, known: Iterable[str], noun: str) -> str:
     """The advice for an unknown *word*: the nearest of the *known* ones, else all of them."""
     words = sorted(known)
     near = get_close_matches(word, words, 1)
     return f"did you mean {near[0]!r}?" if near else f"known {noun}: {', '.join(words) or 'none'}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What *document* holds at *base* was read as *model*."""
+
+    document: Document
+    model: type[BaseModel]
+    base: Loc
+
+    def keys(self, loc: Loc) -> list[str]:
+        """The keys that the mapping at *loc* may have."""
+        return [key for found in _models(self.model, self.document.at(self.base), loc[len(self.base) :]) for key in _keys(found)]
+
+
 def _problem(document: Document, loc: Loc, lone: str, said: list[tuple[str, str]]) -> Problem:
-    unknown = bool(lone) and bool(loc) and loc[-1] == lone
-    place = document.key_place(loc) if unknown else document.place(loc)
-    whats, advices = zip(*dict.fromkeys(said), strict=True)
-    return Problem(place, ", or ".join(dict.fromkeys(whats)), next((each for each in advices if each), ""))
+    """*lone* is the key that is unknown (then *loc* ends with it) or missing."""
+    place = document.key_place(loc) if lone and loc and loc[-1] == lone else document.place(loc)
+    name = f"{loc[-1]}: " if loc and isinstance(loc[-1], str) and not lone and not said[0][0].startswith("unknown") else ""
+    whats = list(dict.fromkeys(what for what, _ in said))
+    return Problem(place, name + ", or ".join(whats), next((advice for _, advice in said if advice), ""))
 
 
-def _said(each: Mapping[str, Any], value: object, loc: Loc, model: type[BaseModel], base: Loc, document: Document) -> tuple[str, str]:
-    """What is wrong and what to do, of one of pydantic's errors about *value* at *loc*."""
-    context = each.get("ctx", {})
-    name = f"{loc[-1]}: " if loc and isinstance(loc[-1], str) else ""
+def _said(each: Mapping[str, Any], loc: Loc, asked: _Asked) -> tuple[str, str]:
+    """What is wrong and what to do, of one of pydantic's errors about the value at *loc*."""
+    context, value, last = each.get("ctx", {}), asked.document.at(loc), str(each["loc"][-1]) if each["loc"] else ""
     match each["type"]:
         case "extra_forbidden":
-            known = [key for found in _models(model, document.at(base), loc[len(base) : -1]) for key in _keys(found)]
-            return f"unknown key {each['loc'][-1]!r}", nearest(str(each["loc"][-1]), known, "keys")
+            return f"unknown key {last!r}", nearest(last, asked.keys(loc[:-1]), "keys")
         case "missing":
-            return f"{each['loc'][-1]!r} is missing", ""
+            return f"{last!r} is missing", ""
         case "literal_error" | "enum":
-            return f"{name}expected {context['expected']}", _near(value, context["expected"])
+            return f"expected {context['expected']}", _near(value, context["expected"])
         case "union_tag_invalid":
-            return f"unknown {name}{context['tag']!r}", f"one of {context['expected_tags']}"
+            return f"unknown kind {context['tag']!r}", "known kinds: " + context["expected_tags"].replace("'", "")
         case "union_tag_not_found":
-            return f"{name}{context['discriminator']} is missing", ""
+            return f"{context['discriminator']} is missing", ""
         case "string_type" if isinstance(value, int | float):
-            return f"{name}expected text, not {'true or false' if isinstance(value, bool) else 'a number'}", "put it in quotes"
+            return f"expected text, not {'true or false' if isinstance(value, bool) else 'a number'}", "put it in quotes"
         case "model_type" | "dict_type" | "model_attributes_type":
-            return f"{name}expected a mapping, not {_SCALARS.get(type(value).__name__, 'this')}", ""
+            return f"expected a mapping, not {_SCALARS.get(type(value).__name__, 'this')}", ""
         case "tuple_type" | "list_type":
-            return f"{name}expected a list, not {_SCALARS.get(type(value).__name__, 'this')}", "write [one, two]"
-        case "kind_unknown" | "kind_missing":
-            what, _, advice = str(each["msg"]).partition("; ")
-            return what, advice
+            return f"expected a list, not {_SCALARS.get(type(value).__name__, 'this')}", "write [one, two]"
         case _:
-            return _plain(str(each["msg"]), name), ""
+            return _plain(str(each["msg"]))
 
 
-def _plain(message: str, name: str) -> str:
+def _tag(each: Mapping[str, Any]) -> Loc:
+    """The key that says which branch of a union is meant, where that is what is wrong."""
+    return (each["ctx"]["discriminator"].strip("'"),) if each["type"] == "union_tag_invalid" else ()
+
+
+def _plain(message: str) -> tuple[str, str]:
+    """A message of pydantic or of a validator of ours, in our words; what stands behind its semicolon is advice."""
     text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    text = text.replace("Input should be", "expected").replace("String should", "the text should").replace("Tuple should", "the list should")
-    return f"{name}{text[:1].lower()}{text[1:]}" if text != message or text.startswith(("expected", "the ")) else f"{name}{text}"
+    for theirs, ours in (("Input should be", "expected"), ("String should", "the text should"), ("Tuple should", "the list should")):
+        text = text.replace(theirs, ours)
+    what, _, advice = text.partition("; ")
+    return what, advice
 
 
 def _near(value: object, expected: str) -> str:

@@ -186,9 +186,13 @@ class AtMost(Frozen):
 
 
 def _at_most(value: object) -> object:
-    if isinstance(value, str) and (found := re.fullmatch(r"(\d+)\s+per\s+(.+)", value.strip())):
-        return {"times": int(found[1]), "per": found[2]}
-    return value
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d+)\s+per\s+(.+)", value.strip())
+    if not found:
+        msg = f"{value!r}: write a number of times and a duration, such as 3 per 1d"
+        raise ValueError(msg)
+    return {"times": int(found[1]), "per": found[2]}
 
 
 class GuardSettings(Frozen):

@@ -1,0 +1,102 @@
+"""What is allowed and yet likely not meant, and what only settings and rules together show."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from watchtower.config.document import Document
+from watchtower.config.rulebook import ReadRules, Written
+from watchtower.config.settings import ModelSettings, RollbackSettings, Settings
+from watchtower.nouns.batch import FeatureType
+from watchtower.nouns.errors import Problem
+from watchtower.nouns.score import MeasureName, matches
+
+EVERY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """*errors* keep it from starting; *warnings* are told."""
+
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def check(document: Document, settings: Settings, rules: ReadRules) -> Findings:
+    """All that there is to say about *settings*, which *document* holds, and *rules*."""
+    errors = [problem for name, model in settings.models.items() if model.rollback for problem in _races(document, name, model.rollback)]
+    warnings = [*_labels(document, settings), *_rules_left_out(document, settings, rules)]
+    for name, model in settings.models.items():
+        warnings += [*_health(document, name, model), *_segments(document, name, model), *_directory_race(document, name, model)]
+    for written in rules.written:
+        warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written)]
+    return Findings(tuple(errors), tuple(warnings))
+
+
+def _races(document: Document, name: str, rollback: RollbackSettings) -> Iterator[Problem]:
+    if rollback.target.compare_and_set or rollback.approval == "required" or rollback.accept_race:
+        return
+    place = document.place(("models", name, "rollback", "target"))
+    what = f"target {rollback.target.kind_name()} has no compare-and-set: it could undo a deployment of somebody else"
+    yield Problem(place, what, "set approval: required, or accept_race: true")
+
+
+def _directory_race(document: Document, name: str, model: ModelSettings) -> Iterator[Problem]:
+    if model.rollback and model.rollback.target.kind_name() == "directory":
+        place = document.place(("models", name, "rollback", "target"))
+        yield Problem(place, "a writer of `current` that does not take .watchtower.lock can come between look and switch", "let deployments take that lock (flock)")
+
+
+def _labels(document: Document, settings: Settings) -> Iterator[Problem]:
+    if settings.labels:
+        yield Problem(document.key_place(("labels",)), "labels are read from the next release on", "this one takes them from references")
+
+
+def _rules_left_out(document: Document, settings: Settings, rules: ReadRules) -> Iterator[Problem]:
+    if not rules.written:
+        place = document.place(("rules",)) if "rules" in settings.model_fields_set else document.place(())
+        yield Problem(place, "there are no rules, so nothing will ever fire", f"write one into {settings.rules}")
+
+
+def _health(document: Document, name: str, model: ModelSettings) -> Iterator[Problem]:
+    for index, version in enumerate(model.healthy):
+        if version in model.unhealthy:
+            yield Problem(document.place(("models", name, "healthy", index)), f"version {version!r} is listed healthy and unhealthy", "unhealthy holds")
+
+
+def _segments(document: Document, name: str, model: ModelSettings) -> Iterator[Problem]:
+    for index, segment in enumerate(model.segments):
+        feature = model.features.get(segment)
+        if model.features and (feature is None or feature.type is not FeatureType.CATEGORICAL):
+            what = f"segment {segment!r} is no categorical feature of {name!r}"
+            yield Problem(document.place(("models", name, "segments", index)), what, f"list it under features: as {segment}: categorical")
+
+
+def _shares(written: Written) -> Iterator[Problem]:
+    for condition, keys in written.conditions():
+        fields = type(condition).model_fields
+        measure = getattr(condition, "measure", None)
+        share = isinstance(measure, MeasureName) and (measure.family == "quality" or (measure.family, measure.name) == ("errors", "share"))
+        if share and "min_rows" in fields and getattr(condition, "min_rows", None) is None:
+            yield Problem(written.place(*keys), f"{measure} has no p-value: a few rows can fire rule {written.rule.name!r}", "say min_rows:, such as 200")
+
+
+def _unwatched(written: Written, settings: Settings) -> Iterator[Problem]:
+    if settings.models and EVERY not in settings.models and not any(matches(written.rule.model, name) for name in settings.models):
+        yield Problem(written.place("model"), f"no configured model matches {written.rule.model!r}", f"models: {', '.join(sorted(settings.models))}")
+
+
+def _cannot_respond(written: Written, settings: Settings) -> Iterator[Problem]:
+    """A rule that asks for what the settings of a model that it watches do not allow."""
+    asked = [each for each in written.rule.respond if each != "retrain"]
+    for name, model in settings.models.items():
+        if not asked or not (matches(written.rule.model, name) or name == EVERY):
+            continue
+        if model.artifacts is None:
+            yield Problem(written.place("respond"), f"model {name!r} has no artifacts: no version can be re-run", f"say models: {name}: artifacts:")
+        if "rollback" in asked and model.rollback is None:
+            yield Problem(written.place("respond"), f"model {name!r} has no rollback target: nothing can be switched", f"say models: {name}: rollback: target:")
+
+
+def _later(written: Written) -> Iterator[Problem]:
+    if "retrain" in written.rule.respond:
+        yield Problem(written.place("respond"), "retrain is decided and told; nothing is called by it in this release", "let a webhook notifier start it")

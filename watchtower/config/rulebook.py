@@ -1,0 +1,163 @@
+"""Rule files: all of a folder's, or every problem of them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from watchtower.conditions import Condition
+from watchtower.config import wording
+from watchtower.config.document import Document, Loc, read_document
+from watchtower.core import scoring
+from watchtower.core.rules import Rule, RuleBook
+from watchtower.nouns.errors import Problem
+from watchtower.nouns.place import Place
+from watchtower.nouns.score import MeasureName
+
+TESTS = (".test.yaml", ".test.yml")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFolder:
+    """A folder of rule files (those in it at any depth), or one such file."""
+
+    path: Path
+
+    def files(self) -> list[Path]:
+        """The rule files that are there, without their tests and without what is hidden (a mounted ConfigMap keeps its copies in `..data`)."""
+        if self.path.is_file():
+            return [self.path]
+        found = [file for pattern in ("*.yaml", "*.yml") for file in self.path.rglob(pattern)]
+        seen = (file for file in found if not any(part.startswith(".") for part in file.relative_to(self.path).parts))
+        return sorted(file for file in seen if not file.name.endswith(TESTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A rule, and where it is written."""
+
+    rule: Rule
+    document: Document
+    loc: Loc
+
+    def place(self, *keys: str | int) -> Place:
+        """Where the value of *keys* stands, or the rule where it is left out."""
+        return self.document.place((*self.loc, *keys))
+
+    def conditions(self) -> Iterator[tuple[Condition, tuple[str | int, ...]]]:
+        """Its condition and those inside it, each with its keys."""
+        return _conditions(self.rule.when, ("when",))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRules:
+    """What rule files say: the book of the rules that are right, where each stands, and every problem."""
+
+    book: RuleBook
+    written: tuple[Written, ...] = ()
+    problems: tuple[Problem, ...] = field(default=())
+
+
+def read_rules(path: Path, size: timedelta, notifiers: Sequence[str] | None, *, required: Problem | None = None) -> ReadRules:
+    """Every rule of *path*, a folder or a file.
+
+    Args:
+        size: the base window's.
+        notifiers: names that `notify:` may say, and what it means left out; None: they are not known, so any name will do.
+        required: what to say where nothing is there; None: that is fine.
+    """
+    if not path.exists():
+        return ReadRules(RuleBook((), size, tuple(notifiers or ())), problems=(required,) if required else ())
+    files = RuleFolder(path).files()
+    documents = [read_document(file) for file in files]
+    problems = [problem for document in documents for problem in document.problems]
+    written: list[Written] = []
+    for document in documents:
+        rules, wrong = _rules(document)
+        written += rules
+        problems += [*wrong, *_measures(document), *_notifiers(document, notifiers)]
+    problems += [*_twice(documents), *(problem for each in written for problem in _untested(each))]
+    contents = "".join(f"{file.relative_to(path)}={document.sha256};" for file, document in zip(files, documents, strict=True))
+    digest = hashlib.sha256(contents.encode()).hexdigest()[:16]
+    return ReadRules(RuleBook(tuple(each.rule for each in written), size, tuple(notifiers or ()), digest), tuple(written), tuple(problems))
+
+
+def _rules(document: Document) -> tuple[list[Written], list[Problem]]:
+    """The rules of one file that are right by themselves; one wrong rule does not hide the others."""
+    if document.value is None:
+        return [], []
+    if not isinstance(document.value, dict) or not isinstance(document.value.get("rules"), list):
+        return [], [Problem(document.place(("rules",)), "a rule file is a mapping with a list of rules", "write rules: and one - name: … a rule")]
+    written: list[Written] = []
+    problems = [Problem(document.key_place((key,)), f"unknown key {key!r}", "a rule file has only rules:") for key in document.value if key != "rules"]
+    for index, value in enumerate(document.value["rules"]):
+        loc: Loc = ("rules", index)
+        try:
+            written.append(Written(Rule.model_validate(value), document, loc))
+        except ValidationError as error:
+            problems += wording.problems(error, document, Rule, loc)
+    return written, problems
+
+
+def _twice(documents: Sequence[Document]) -> Iterator[Problem]:
+    """A rule's name is its identity."""
+    places: dict[str, list[Place]] = {}
+    for document in documents:
+        for _, name, place in _texts(document, "rules", int, "name"):
+            places.setdefault(name, []).append(place)
+    for name, same in places.items():
+        for place in same if len(same) > 1 else ():
+            others = ", ".join(str(other) for other in same if other != place)
+            yield Problem(place, f"rule {name!r} stands twice", f"the other is at {others}: give one another name")
+
+
+def _measures(document: Document) -> Iterator[Problem]:
+    """Measures that do not exist, in wrong rules too."""
+    for loc, text, place in _texts(document, "measure"):
+        try:
+            sentence = scoring.known(MeasureName.parse(text))
+        except ValueError:
+            continue
+        if sentence and loc[:1] == ("rules",):
+            yield Problem(place, sentence)
+
+
+def _notifiers(document: Document, known: Sequence[str] | None) -> Iterator[Problem]:
+    for _, name, place in _texts(document, "rules", int, "notify", int):
+        if known is not None and name not in known:
+            yield Problem(place, f"unknown notifier {name!r}", wording.nearest(name, known, "notifiers"))
+
+
+def _texts(document: Document, *path: str | type[int]) -> Iterator[tuple[Loc, str, Place]]:
+    """Every text in the file whose path ends with *path*, where int stands for any place in a list."""
+    for loc, spot in document.spots.items():
+        ends = len(loc) >= len(path) and all(isinstance(part, int) if want is int else part == want for part, want in zip(loc[-len(path) :], path, strict=True))
+        value = document.at(loc) if ends else None
+        if isinstance(value, str):
+            yield loc, value, spot.value
+
+
+def _untested(written: Written) -> Iterator[Problem]:
+    """Conditions that ask for a significance where their measure has no p-values."""
+    for condition, keys in written.conditions():
+        measure = getattr(condition, "measure", None)
+        asked = "significance" in condition.model_fields_set and getattr(condition, "significance", None) is not None
+        compared = getattr(condition, "relative_to", "reference") != "reference"
+        if asked and isinstance(measure, MeasureName) and scoring.known(measure) is None and not measure.is_tested and not compared:
+            what = f"{measure} has no p-value to be significant"
+            yield Problem(written.place(*keys, "significance"), what, "leave significance: out; min_rows: keeps small windows quiet")
+
+
+def _conditions(condition: Condition, keys: tuple[str | int, ...]) -> Iterator[tuple[Condition, tuple[str | int, ...]]]:
+    yield condition, keys
+    for name in type(condition).model_fields:
+        value = getattr(condition, name)
+        if isinstance(value, Condition):
+            yield from _conditions(value, (*keys, name))
+        elif isinstance(value, tuple | list):
+            for index, each in enumerate(value):
+                if isinstance(each, Condition):
+                    yield from _conditions(each, (*keys, name, index))

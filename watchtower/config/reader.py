@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from watchtower.config import lint, wording
 from watchtower.config.document import Document, Spot, read_document
 from watchtower.config.rulebook import RuleFolder, read_rules
-from watchtower.config.settings import Settings
+from watchtower.config.settings import Settings, StoreSettings
 from watchtower.core.rules import RuleBook
 from watchtower.nouns.errors import ConfigError, Problem
 
@@ -52,6 +52,19 @@ def read_settings(path: Path) -> Loaded:
     if problems or settings is None:
         raise ConfigError(problems)
     return Loaded(path, settings, rules.book, tuple(_ordered(checked.warnings)))
+
+
+def store_url(path: Path) -> str:
+    """Where the store of *path* is; nothing else of the file is looked at, so that a broken rule does not hide what was counted. ConfigError where it cannot be said."""
+    path = Path(os.path.abspath(path))  # noqa: PTH100  as above
+    document = read_document(path)
+    value = document.value.get("store") if isinstance(document.value, dict) else None
+    if document.problems and value is None:
+        raise ConfigError(list(document.problems))
+    try:
+        return StoreSettings.model_validate(value or {}, context={"folder": str(path.parent)}).url
+    except ValidationError as error:
+        raise ConfigError([Problem(document.place(("store",)), "the store cannot be read", str(error.errors()[0]["msg"]))]) from error
 
 
 def _read(path: Path) -> Document:

@@ -55,7 +55,9 @@ def _without_cells(profile: Profile) -> Profile:
 
 
 def close(model: str, window: Window, opened: Profiles, past: Sequence[Past], before_change: Sequence[Past], memory: Memory, comparison: Comparison, needs: frozenset[Need]) -> Closed:  # noqa: PLR0913  the line's parts meet here
-    """*opened* are the base window's profiles, *past* the evaluated windows before it (oldest first), *before_change* those before the live version began."""
+    """Merges and gathers; version "" stands for all versions together, over the live version's windows.
+
+    *opened* are the base window's profiles, *past* the evaluated windows before it (oldest first), *before_change* those before the live version began."""
     served = memory.served
     windows = [*past, Past(window, served.live, opened)]
     overs = {need.over for need in needs} | {Over()}
@@ -67,7 +69,9 @@ def close(model: str, window: Window, opened: Profiles, past: Sequence[Past], be
             parts = [each.profiles[version, segment] for each in chosen if (version, segment) in each.profiles]
             if parts:
                 profiles[version, segment, over] = together(parts)
-        spans["", over] = len(_chosen(windows, served, served.live or "", over))
+        run = _chosen(windows, served, served.live or "", over)
+        spans["", over] = len(run)
+        profiles |= {("", segment, over): profile for segment, profile in _of_all(run)}
     return Closed(
         model=model,
         window=window,
@@ -80,6 +84,16 @@ def close(model: str, window: Window, opened: Profiles, past: Sequence[Past], be
         reason=comparison.reason,
         seen=frozenset((measure, segment, subject) for measure, segment, subject in (key.split("|", 2) for key in memory.seen)),
     )
+
+
+def _of_all(windows: Sequence[Past]) -> Iterator[tuple[str, Profile]]:
+    """All versions together, by segment: the model's own traffic."""
+    by_segment: dict[str, list[Profile]] = {}
+    for each in windows:
+        for (_, segment), profile in each.profiles.items():
+            by_segment.setdefault(segment, []).append(profile)
+    for segment, profiles in by_segment.items():
+        yield segment, together(profiles)
 
 
 def _chosen(windows: Sequence[Past], served: Served, version: str, over: Over) -> Sequence[Past]:

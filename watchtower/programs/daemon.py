@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 
@@ -20,6 +19,8 @@ from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import Window
 from watchtower.web.app import create_app
 from watchtower.web.server import Server
+from watchtower.web.tokens import Tokens
+from watchtower.web.view import StoreView
 from watchtower.workers.base import Loop
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Daemon:
             name: Loop(name, worker, clock.now, lost=self._lost, idle=idle)
             for name, worker, idle in (("intake", parts.intake, 0.02), ("evaluator", parts.evaluator, 0.25), ("actions", parts.actions, 0.25), ("outbox", parts.outbox, 0.5))
         }
-        self._server = Server(create_app(self, loaded.settings.server), loaded.settings.server)
+        self._server = _server(loaded, StoreView(parts.store, parts.metrics, self._not_ready))
         self._jobs = BackgroundScheduler(timezone="UTC")
         self._rules_seen = _signature(loaded)
 
@@ -61,11 +62,11 @@ class Daemon:
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, self._asked)
         signal.signal(signal.SIGHUP, lambda _sign, _frame: self.reload())
-        self._server.start()
+        address = self._server.start()
         self._begin_jobs()
         for loop in self._loops.values():
             loop.start()
-        log.info("daemon_started pid=%d address=%s settings=%s", os.getpid(), self._server.address, self._path)
+        log.info("daemon_started pid=%d address=%s settings=%s", os.getpid(), address, self._path)
         self._stop.wait()
         self._end()
         return self._code
@@ -183,26 +184,18 @@ class Daemon:
         self._parts.metrics.rules(self._book.digest, success=True)
         log.info("rules_reloaded rules=%d digest=%s", len(self._book.rules), self._book.digest)
 
-    # ------------------------------------------------------------------------------------------------- what the pages see
-
-    def status(self) -> dict[str, object]:
-        """The JSON of `status --json`."""
-        return self._parts.store.status()
-
-    def incidents(self) -> Mapping[str, object]:
-        """The JSON of `incidents --json`."""
-        return self._parts.store.incidents_json()
-
-    def metrics_text(self, *, openmetrics: bool) -> bytes:
-        """What Prometheus scrapes."""
-        return self._parts.metrics.text(openmetrics=openmetrics)
-
-    def ready(self) -> dict[str, str]:
-        """What is not ready, by name; empty: all is."""
+    def _not_ready(self) -> dict[str, str]:
+        """What is not ready, by name, and why; empty: all is."""
         wrong = {name: loop.trouble for name, loop in self._loops.items() if name in {"intake", "evaluator"} and loop.trouble}
-        if not any(feed.session.assigned() for feed in self._parts.feeds):
+        if not all(feed.session.assigned() for feed in self._parts.feeds):
             wrong.setdefault("source", "no partitions yet")
         return wrong
+
+
+def _server(loaded: Loaded, view: StoreView) -> Server:
+    its = loaded.settings.server
+    tokens = Tokens(Path(its.tokens_file)) if its.tokens_file is not None else None
+    return Server(create_app(view, tokens=tokens, metrics_public=its.metrics_public), its.listen, has_tokens=tokens is not None)
 
 
 def _signature(loaded: Loaded) -> dict[str, tuple[int, int]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import httpx
 
@@ -13,11 +12,11 @@ from watchtower.web.tokens import Tokens
 from watchtower.web.view import StatusView
 
 
-@dataclass(frozen=True, slots=True)
 class Empty:
     """A view of a daemon that has just begun."""
 
-    missing: Mapping[str, str] = field(default_factory=dict)
+    def __init__(self, missing: Mapping[str, str] | None = None) -> None:
+        self.missing = missing or {}
 
     def status(self) -> Json:
         return {"models": [], "rejected": {}, "alerts": [], "lag": [], "windows": [], "decisions": [], "daemon": {"running": True, "heartbeat": None}}

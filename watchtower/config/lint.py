@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from watchtower.config.document import Document
-from watchtower.config.rulebook import ReadRules, Written
+from watchtower.config.rulebook import Gathered, Written
 from watchtower.config.settings import ModelSettings, RollbackSettings, Settings
 from watchtower.nouns.batch import FeatureType
 from watchtower.nouns.errors import Problem
@@ -21,7 +21,7 @@ class Findings:
     warnings: tuple[Problem, ...] = ()
 
 
-def check(document: Document, settings: Settings, rules: ReadRules) -> Findings:
+def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
     """All that there is to say about *settings*, which *document* holds, and *rules*."""
     errors = [problem for name, model in settings.models.items() if model.rollback for problem in _races(document, name, model.rollback)]
     warnings = [*_labels(document, settings), *_rules_left_out(document, settings, rules)]
@@ -51,7 +51,7 @@ def _labels(document: Document, settings: Settings) -> Iterator[Problem]:
         yield Problem(document.key_place(("labels",)), "labels are read from the next release on", "this one takes them from references")
 
 
-def _rules_left_out(document: Document, settings: Settings, rules: ReadRules) -> Iterator[Problem]:
+def _rules_left_out(document: Document, settings: Settings, rules: Gathered) -> Iterator[Problem]:
     if not rules.written:
         place = document.place(("rules",)) if "rules" in settings.model_fields_set else document.place(())
         yield Problem(place, "there are no rules, so nothing will ever fire", f"write one into {settings.rules}")

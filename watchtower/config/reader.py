@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from watchtower.config import lint, wording
-from watchtower.config.document import Document, Spot, read_document
-from watchtower.config.rulebook import RuleFolder, read_rules
+from watchtower.config.document import Document, Loc, Spot, read_document
+from watchtower.config.rulebook import RuleFolder, gather
 from watchtower.config.settings import Settings, StoreSettings
 from watchtower.core.rules import RuleBook
 from watchtower.nouns.errors import ConfigError, Problem
@@ -18,6 +18,7 @@ from watchtower.nouns.errors import ConfigError, Problem
 FRAGMENTS = "models"
 """The folder beside the settings file whose files add to `models:`."""
 DEFAULT_RULES = "rules"
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def read_settings(path: Path) -> Loaded:
         raise ConfigError(list(document.problems) or [Problem(document.place(()), "the settings are no mapping", "begin with sources: and models:")])
     settings, wrong = _settings(document, path.parent)
     size = settings.window.size if settings else Settings.model_fields["window"].default.size
-    rules = read_rules(_rules_path(document, path.parent), size, _names(document.value.get("notifiers")), required=_missing_rules(document))
+    rules = gather(_rule_files(document, path.parent), size, _names(document.value.get("notifiers")))
     checked = lint.check(document, settings, rules) if settings else lint.Findings()
     problems = _ordered([*document.problems, *wrong, *rules.problems, *checked.errors])
     if problems or settings is None:
@@ -54,17 +55,30 @@ def read_settings(path: Path) -> Loaded:
     return Loaded(path, settings, rules.book, tuple(_ordered(checked.warnings)))
 
 
-def store_url(path: Path) -> str:
-    """Where the store of *path* is; nothing else of the file is looked at, so that a broken rule does not hide what was counted. ConfigError where it cannot be said."""
-    path = Path(os.path.abspath(path))  # noqa: PTH100  as above
+def read_model(path: Path, model: type[Model]) -> Model:
+    """What *path* holds, read as *model*; paths in it are from its folder. ConfigError with every problem."""
     document = read_document(path)
-    value = document.value.get("store") if isinstance(document.value, dict) else None
-    if document.problems and value is None:
+    return _as_model(document, (), model, path.parent)
+
+
+def store_url(path: Path) -> str:
+    """Where the state of the settings file *path* is, whatever is wrong elsewhere in it; ConfigError where even that cannot be read."""
+    document = read_document(path)
+    if isinstance(document.value, dict):
+        spots = {loc: spot for loc, spot in document.spots.items() if loc[:1] == ("store",)} or {("store",): document.spots[()]}
+        ours = {spot.value for spot in spots.values()}
+        wrong = tuple(each for each in document.problems if each.place in ours)
+        document = Document(document.file, {"store": document.value.get("store", {})}, {(): document.spots[()], **spots}, wrong)
+    return _as_model(document, ("store",), StoreSettings, path.parent).url
+
+
+def _as_model(document: Document, loc: Loc, model: type[Model], folder: Path) -> Model:
+    if document.problems:
         raise ConfigError(list(document.problems))
     try:
-        return StoreSettings.model_validate(value or {}, context={"folder": str(path.parent)}).url
+        return model.model_validate(document.at(loc), context={"folder": str(Path(os.path.abspath(folder)))})  # noqa: PTH100  see read_settings
     except ValidationError as error:
-        raise ConfigError([Problem(document.place(("store",)), "the store cannot be read", str(error.errors()[0]["msg"]))]) from error
+        raise ConfigError(_ordered(wording.problems(error, document, model, loc))) from None
 
 
 def _read(path: Path) -> Document:
@@ -98,7 +112,7 @@ def _with_fragment(document: Document, fragment: Document) -> Document:
     return _joined(document, models, {(FRAGMENTS,): fragment.spots[()], **spots}, [*fragment.problems, *problems])
 
 
-def _joined(document: Document, models: Mapping[str, Any], spots: Mapping[tuple[str | int, ...], Spot], problems: Iterable[Problem]) -> Document:
+def _joined(document: Document, models: Mapping[str, Any], spots: Mapping[Loc, Spot], problems: Iterable[Problem]) -> Document:
     have = document.value.get(FRAGMENTS)
     merged = {**models, **have} if isinstance(have, dict) else dict(models) if have is None else have
     return Document(document.file, {**document.value, FRAGMENTS: merged}, {**spots, **document.spots}, (*document.problems, *problems), document.sha256)
@@ -111,14 +125,11 @@ def _settings(document: Document, folder: Path) -> tuple[Settings | None, list[P
         return None, wording.problems(error, document, Settings)
 
 
-def _rules_path(document: Document, folder: Path) -> Path:
+def _rule_files(document: Document, folder: Path) -> list[Path]:
+    """Where the settings leave `rules:` out, the folder may be missing."""
     written = document.value.get("rules")
-    return folder / (written if isinstance(written, str) else DEFAULT_RULES)
-
-
-def _missing_rules(document: Document) -> Problem | None:
-    """What to say where there are no rules although the settings name them; None where they leave them out."""
-    return Problem(document.place(("rules",)), "there are no rules there", "make the folder, or leave rules: out") if "rules" in document.value else None
+    path = folder / (written if isinstance(written, str) else DEFAULT_RULES)
+    return RuleFolder(path).files() if path.exists() or isinstance(written, str) else []
 
 
 def _names(notifiers: object) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from watchtower.config import wording
 from watchtower.config.document import Document, Loc, read_document
 from watchtower.core import scoring
 from watchtower.core.rules import Rule, RuleBook
-from watchtower.nouns.errors import Problem
+from watchtower.nouns.errors import ConfigError, Problem
 from watchtower.nouns.place import Place
 from watchtower.nouns.score import MeasureName
 
@@ -27,8 +27,8 @@ class RuleFolder:
     path: Path
 
     def files(self) -> list[Path]:
-        """The rule files that are there, without their tests and without what is hidden (a mounted ConfigMap keeps its copies in `..data`)."""
-        if self.path.is_file():
+        """The folder's rule files, without their tests and without what is hidden (a mounted ConfigMap keeps its copies in `..data`)."""
+        if not self.path.is_dir():
             return [self.path]
         found = [file for pattern in ("*.yaml", "*.yml") for file in self.path.rglob(pattern)]
         seen = (file for file in found if not any(part.startswith(".") for part in file.relative_to(self.path).parts))
@@ -53,25 +53,24 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadRules:
+class Gathered:
     """What rule files say: the book of the rules that are right, where each stands, and every problem."""
 
     book: RuleBook
     written: tuple[Written, ...] = ()
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...] = ()
 
 
-def read_rules(path: Path, size: timedelta, notifiers: Sequence[str] | None, *, required: Problem | None = None) -> ReadRules:
-    """Every rule of *path*, a folder or a file.
+def read_rules(paths: Sequence[Path], size: timedelta, notifiers: Sequence[str] | None = None) -> RuleBook:
+    """The rules of *paths*, folders or files, for windows of *size*; *notifiers* None: `notify:` may say any name. ConfigError with every problem."""
+    found = gather([file for path in paths for file in RuleFolder(path).files()], size, notifiers)
+    if found.problems:
+        raise ConfigError(list(found.problems))
+    return found.book
 
-    Args:
-        size: the base window's.
-        notifiers: names that `notify:` may say, and what it means left out; None: they are not known, so any name will do.
-        required: what to say where nothing is there; None: that is fine.
-    """
-    if not path.exists():
-        return ReadRules(RuleBook((), size, tuple(notifiers or ())), problems=(required,) if required else ())
-    files = RuleFolder(path).files()
+
+def gather(files: Sequence[Path], size: timedelta, notifiers: Sequence[str] | None) -> Gathered:
+    """Every rule of *files* and everything that is wrong with them; see :func:`read_rules`."""
     documents = [read_document(file) for file in files]
     problems = [problem for document in documents for problem in document.problems]
     written: list[Written] = []
@@ -80,9 +79,9 @@ def read_rules(path: Path, size: timedelta, notifiers: Sequence[str] | None, *, 
         written += rules
         problems += [*wrong, *_measures(document), *_notifiers(document, notifiers)]
     problems += [*_twice(documents), *(problem for each in written for problem in _untested(each))]
-    contents = "".join(f"{file.relative_to(path)}={document.sha256};" for file, document in zip(files, documents, strict=True))
-    digest = hashlib.sha256(contents.encode()).hexdigest()[:16]
-    return ReadRules(RuleBook(tuple(each.rule for each in written), size, tuple(notifiers or ()), digest), tuple(written), tuple(problems))
+    contents = "".join(f"{file.name}={document.sha256};" for file, document in zip(files, documents, strict=True))
+    book = RuleBook(tuple(each.rule for each in written), size, tuple(notifiers or ()), hashlib.sha256(contents.encode()).hexdigest()[:16])
+    return Gathered(book, tuple(written), tuple(problems))
 
 
 def _rules(document: Document) -> tuple[list[Written], list[Problem]]:

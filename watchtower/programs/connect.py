@@ -1,0 +1,47 @@
+"""What `check --connect` does: looks whether everything outside answers, and changes nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from watchtower.config.settings import Settings
+from watchtower.edges.clock import Clock
+from watchtower.nouns.errors import WatchtowerError
+from watchtower.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One thing outside, and what it *said*."""
+
+    what: str
+    fine: bool
+    said: str
+
+
+def tried(settings: Settings, clock: Clock) -> Iterator[Try]:
+    """Every source, the store, every notifier, model store and target, in the order of the settings."""
+    for source in settings.sources:
+        yield _try(f"source {source.name or source.kind_name()}", source.look)
+    yield _try("store", lambda: _store(settings.store.url, clock))
+    for name, notifier in settings.notifiers.items():
+        yield _try(f"notifier {name}", notifier.look)
+    for name, model in settings.models.items():
+        if model.artifacts:
+            artifacts = model.artifacts
+            yield _try(f"artifacts of {name}", lambda artifacts=artifacts: f"versions {', '.join(artifacts.open().versions()) or 'none'}")  # type: ignore[misc]  mypy cannot infer a bound default
+        if model.rollback:
+            target = model.rollback.target
+            yield _try(f"target of {name}", lambda target=target: f"it names {target.open().current() or 'no version'}")  # type: ignore[misc]  as above
+
+
+def _store(url: str, clock: Clock) -> str:
+    store = Store.open(url, read_only=True, now=clock.now)
+    store.close()
+    return "it can be read"
+
+
+def _try(what: str, look: Callable[[], str]) -> Try:
+    try:
+        return Try(what, fine=True, said=look())
+    except (WatchtowerError, OSError) as wrong:
+        return Try(what, fine=False, said=str(wrong))

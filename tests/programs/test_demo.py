@@ -1,18 +1,19 @@
 """The demo: its models, its service, how it follows the daemon, and the whole story with whichever version is damaged."""
 
 import http.client
-import io
 import json
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from watchtower.edges.clock import Clock
 from watchtower.edges.tables import read_table
@@ -20,16 +21,16 @@ from watchtower.nouns.batch import FeatureType, NumberColumn, PredictionKind
 from watchtower.nouns.errors import ConfigError
 from watchtower.programs.demo.applicants import NUMERIC, PURPOSES, draw, pays_late, some_drift
 from watchtower.programs.demo.files import REFERENCE_ROWS, prepare, write_models
-from watchtower.programs.demo.follow import Follower, News
+from watchtower.programs.demo.follow import NAMES, Follower, News
 from watchtower.programs.demo.models import damage, distance, error, train
 from watchtower.programs.demo.onnx_file import to_onnx
 from watchtower.programs.demo.scene import Scenario, Scene
 from watchtower.programs.demo.service import Listening, Service
-from watchtower.programs.demo.stage import perform
-from watchtower.programs.demo.story import missing, told
+from watchtower.programs.demo.story import in_words, missing
 from watchtower.programs.demo.traffic import rate_at
 
 ROWS = 20_000
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
 
@@ -184,53 +185,76 @@ def test_the_story_is_told_once_and_in_order() -> None:
         "incident_closed",
     ]
     assert events[4].facts == {"from": "2", "to": "1"}
-    assert "candidate error 0.1 < live error 0.2" in told(events[3])
+    assert "candidate error 0.1 < live error 0.2" in in_words(events[3])
 
 
 def test_a_story_that_stands_still_says_what_is_missing() -> None:
     assert missing({"version_live": None, "alert_firing": None}, Scene(within=9)) == "After 9 s this is still missing: verdict, switched, recovered, incident closed."
 
 
+ROLLBACKS = ((11, "1", "2"), (12, "2", "1"), (13, "6", "7"))
+DRIFTING = 14
+PLAY = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from watchtower.programs.demo.scene import Scenario, Scene
+from watchtower.programs.demo.stage import perform
+seed, good, new, scenario, folder = sys.argv[1:]
+scene = Scene(int(seed), Scenario(scenario), good, new, warm_up=7.0, before_drift=8.0)
+sys.exit(perform(scene, Path(folder), Console(width=200, highlight=False), keep=False))
+"""
+
+
 @dataclass(frozen=True)
 class Told:
     code: int
-    events: list[dict[str, object]]
     said: str
+    folder: Path
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (self.folder / "story.jsonl").read_text().splitlines()]
 
 
-def played(scene: Scene, folder: Path) -> Told:
-    said = io.StringIO()
-    code = perform(scene, folder, Console(file=said, width=200, highlight=False), keep=False)
-    events = [json.loads(line) for line in (folder / "story.jsonl").read_text().splitlines()]
-    return Told(code, events, said.getvalue())
-
-
-QUICK = Scene(warm_up=7.0, before_drift=8.0)
-
-
-@pytest.mark.timeout(150)
-@pytest.mark.parametrize(("seed", "good", "bad"), [(11, "1", "2"), (12, "2", "1"), (13, "6", "7")])
-def test_whichever_version_is_damaged_the_story_follows(tmp_path: Path, seed: int, good: str, bad: str) -> None:
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[int, Told]:
+    """Four demos, played at the same time; by seed."""
     pytest.importorskip("onnxruntime")
-    told = played(replace(QUICK, seed=seed, good=good, new=bad), tmp_path / "run")
-    assert told.code == 0, told.said
-    names = [event["event"] for event in told.events]
-    assert [names.index(name) for name in ("alert_firing", "verdict", "switched", "recovered", "incident_closed")] == sorted(
-        names.index(name) for name in ("alert_firing", "verdict", "switched", "recovered", "incident_closed")
-    )
-    assert [event["version"] for event in told.events if event["event"] == "version_live"] == [good, bad, good]
-    (switched,) = [event for event in told.events if event["event"] == "switched"]
+    casts = [(seed, good, bad, Scenario.ROLLBACK) for seed, good, bad in ROLLBACKS] + [(DRIFTING, "1", "2", Scenario.DATA_DRIFT)]
+    root = tmp_path_factory.mktemp("demos")
+    running = {}
+    for seed, *cast in casts:
+        command = [sys.executable, "-c", PLAY, str(seed), *cast, str(root / str(seed))]
+        running[seed] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    return {seed: Told(play.wait(), play.communicate()[0], root / str(seed)) for seed, play in running.items()}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("seed", "good", "bad"), ROLLBACKS)
+def test_whichever_version_is_damaged_the_story_follows(told: Mapping[int, Told], seed: int, good: str, bad: str) -> None:
+    story = told[seed]
+    assert story.code == 0, story.said
+    names = [str(event["event"]) for event in story.events]
+    assert sorted(NAMES[1:], key=names.index) == list(NAMES[1:])
+    assert [event["version"] for event in story.events if event["event"] == "version_live"] == [good, bad, good]
+    (switched,) = [event for event in story.events if event["event"] == "switched"]
     assert (switched["from"], switched["to"]) == (bad, good)
-    assert (tmp_path / "run" / "models" / "credit" / "current").readlink() == Path(good)
-    assert f"switched from version {bad} to version {good}" in told.said
-    assert "going back would not help" not in told.said
+    assert (story.folder / "models" / "credit" / "current").readlink() == Path(good)
+    assert f"switched from version {bad} to version {good}" in story.said
+    assert "going back would not help" not in story.said
 
 
-@pytest.mark.timeout(150)
-def test_when_the_inputs_drift_it_says_that_going_back_would_not_help_and_does_not(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    told = played(replace(QUICK, seed=14, scenario=Scenario.DATA_DRIFT), tmp_path / "run")
-    assert told.code == 0, told.said
-    assert "going back would not help" in told.said
-    assert "switched" not in [event["event"] for event in told.events]
-    assert (tmp_path / "run" / "models" / "credit" / "current").readlink() == Path("2")
+@pytest.mark.timeout(180)
+def test_each_story_has_arithmetic_of_its_own(told: Mapping[int, Told]) -> None:
+    found = {re.findall(r"candidate error [\d.]+ < live error [\d.]+ \(n=[\d,]+, p=[^)]*\)", told[seed].said)[0] for seed, _, _ in ROLLBACKS}
+    assert len(found) == len(ROLLBACKS)
+
+
+@pytest.mark.timeout(180)
+def test_when_the_inputs_drift_it_says_that_going_back_would_not_help_and_does_not(told: Mapping[int, Told]) -> None:
+    story = told[DRIFTING]
+    assert story.code == 0, story.said
+    assert "going back would not help" in story.said
+    assert "switched" not in [event["event"] for event in story.events]
+    assert (story.folder / "models" / "credit" / "current").readlink() == Path("2")

@@ -106,13 +106,18 @@ class Stage:
 
     def _tell(self, news: News) -> None:
         self.predictions = max(self.predictions, sum(news.predictions.values()))
-        for note in (note for incident in news.incidents for note in notes(incident)):
+        for event in self._follower.events(news):
+            if event.name == "verdict":
+                self._note(news)
+            self._seen[event.name] = event
+            self.story.event(event)
+        self._note(news)
+
+    def _note(self, news: News) -> None:
+        for note in dict.fromkeys(note for incident in news.incidents for note in notes(incident)):
             if note not in self._noted:
                 self._noted.add(note)
                 self.story.note(note)
-        for event in self._follower.events(news):
-            self._seen[event.name] = event
-            self.story.event(event)
 
     def _outcome(self) -> str | None:
         """None: not yet; "": as it should be; else what went wrong."""

@@ -53,7 +53,7 @@ class Story:
         line = {"event": event.name, "time": now.isoformat().replace("+00:00", "Z"), "seconds": seconds, **event.facts}
         with self._file.open("a") as out:
             out.write(json.dumps(line) + "\n")
-        self._line(told(event), _STYLES[event.name])
+        self._line(in_words(event), _STYLES[event.name])
 
     def note(self, text: str) -> None:
         """Tells what is no event."""
@@ -83,7 +83,7 @@ class Story:
         self._console.print(Text(text, style), soft_wrap=True)
 
 
-def told(event: Event) -> str:
+def in_words(event: Event) -> str:
     """An event in words."""
     facts = event.facts
     match event.name:
@@ -92,7 +92,8 @@ def told(event: Event) -> str:
         case "alert_firing":
             return f"alert fires: {facts['alert']} on version {facts['version']}, value {cast('float', facts['value'] or 0.0):.3f}"
         case "verdict":
-            return f"verdict {str(facts['verdict']).upper()}, {str(facts['diagnosis']).replace('_', ' ')}: {facts['reason']}"
+            reason, diagnosis = str(facts["reason"]), str(facts["diagnosis"]).replace("_", " ")
+            return f"verdict {str(facts['verdict']).upper()}, {reason if reason.startswith(diagnosis) else f'{diagnosis}: {reason}'}"
         case "switched":
             return f"rolled back: switched from version {facts['from']} to version {facts['to']}"
         case "recovered":

@@ -25,3 +25,8 @@ class Notifier(Kind):
     @abstractmethod
     def open(self) -> NotifierSession:
         """Prepares to deliver; ConfigError with the install command where a package is missing."""
+
+    def look(self) -> str:
+        """What `check --connect` tells of it, in a few words; tells nobody anything. DeliveryError where it would not be let in."""
+        self.open().close()
+        return "it is ready; whether the far end takes it shows at the first delivery"

@@ -11,7 +11,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from watchtower.edges.secrets import Secret
-from watchtower.notifiers import Notifier, NotifierSession, Receipt
+from watchtower.notifiers import Notifier, Receipt
 from watchtower.notifiers import _codes as codes
 from watchtower.notifiers import _wording as wording
 from watchtower.nouns.errors import ConfigError, DeliveryError, Problem, Unavailable
@@ -45,7 +45,12 @@ class Slack(Notifier):
             raise ValueError(msg)
         return self
 
-    def open(self) -> NotifierSession:
+    def look(self) -> str:
+        """Whether Slack takes the token (auth.test); nothing is posted."""
+        self.open().greet()
+        return f"Slack takes the token; whether {self.channel} is open to it shows at the first delivery"
+
+    def open(self) -> "SlackSession":
         """Prepares to post; ConfigError where slack-sdk is missing."""
         try:
             from slack_sdk import WebClient  # noqa: PLC0415  nothing but this notifier pays for it
@@ -94,6 +99,10 @@ class SlackSession:
 
     def close(self) -> None:
         """Holds nothing open."""
+
+    def greet(self) -> None:
+        """DeliveryError where the token is not taken."""
+        self._said("auth.test", {})
 
     def _mark(self, incident: Incident, thread: Answer) -> None:
         """Says in the first message that it is over; that this cannot be done (the message is gone) must not keep the thread from being told."""

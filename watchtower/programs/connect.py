@@ -1,9 +1,11 @@
 """What `check --connect` does: looks whether everything outside answers, and changes nothing."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from watchtower.config.settings import Settings
+from watchtower.config.settings import SQLITE, Settings
 from watchtower.edges.clock import Clock
 from watchtower.nouns.errors import WatchtowerError
 from watchtower.store import Store
@@ -35,6 +37,9 @@ def tried(settings: Settings, clock: Clock) -> Iterator[Try]:
 
 
 def _store(url: str, clock: Clock) -> str:
+    file = Path(url.removeprefix(SQLITE))
+    if url.startswith(SQLITE) and not file.exists() and file.parent.is_dir() and os.access(file.parent, os.W_OK):
+        return f"{file} is not there yet; the daemon will make it"
     store = Store.open(url, read_only=True, now=clock.now)
     store.close()
     return "it can be read"

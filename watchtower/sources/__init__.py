@@ -71,3 +71,7 @@ class Source(Kind):
     @abstractmethod
     def owns(self, partition: Partition) -> bool:
         """Whether *partition* is one of this source's."""
+
+    def look(self) -> str:
+        """What `check --connect` tells of it, in a few words; joins and changes nothing. Unavailable where it cannot be read."""
+        return "it is not known how to try it"

@@ -30,6 +30,21 @@ def reread(brokers: Sequence[str], security: Security | None, spans: Sequence[Sp
         reader.close(autocommit=False, timeout_ms=1000)
 
 
+def partitions(brokers: Sequence[str], security: Security | None, topic: str) -> int:
+    """How many partitions *topic* has; Unavailable where it is not there or no broker says."""
+    reader = consumer(brokers, security)
+    try:
+        found = reader.partitions_for_topic(topic)
+    except KafkaError as error:
+        raise unavailable(error, brokers) from error
+    finally:
+        reader.close(autocommit=False, timeout_ms=1000)
+    if not found:
+        msg = f"there is no topic {topic} at {', '.join(brokers)}; it is never made by Watchtower"
+        raise Unavailable(msg)
+    return len(found)
+
+
 def _span(reader: Consumer, span: Span) -> Iterator[Messages]:
     here = TopicPartition(span.partition.topic, span.partition.number)
     reader.partitions_for_topic(here.topic)

@@ -52,3 +52,14 @@ class File(Source):
     def owns(self, partition: Partition) -> bool:
         """Whether *partition* is this file."""
         return partition == self.partition
+
+    def look(self) -> str:
+        """How large the file is; one that is not there yet is waited for, so that is no error."""
+        try:
+            with Path(self.path).open("rb") as file:
+                return f"{file.seek(0, 2):,} bytes"
+        except FileNotFoundError:
+            return f"{self.path} is not there yet; it will be waited for"
+        except OSError as error:
+            msg = f"cannot read {self.path}: {error.strerror}"
+            raise Unavailable(msg) from error

@@ -71,6 +71,13 @@ class Kafka(Source):
         """Whether *partition* is of this topic."""
         return partition.topic == self.topic
 
+    def look(self) -> str:
+        """How many partitions the topic has, asked outside of the group."""
+        from watchtower.sources._reread import partitions
+
+        found = partitions(self.brokers, self.security, self.topic)
+        return f"topic {self.topic} has {found} partition{'' if found == 1 else 's'}"
+
     def dead_letter_writer(self) -> "DeadLetters":
         """Writes to the topic of *dead_letters*; connects at the first send."""
         if self.dead_letters is None:

@@ -11,9 +11,13 @@ import sys
 import time
 from datetime import UTC, datetime
 
+from kafka import KafkaProducer
+
 ROUND = 20 * 60
 BAD = 5 * 60
 RHYTHM = 10 * 60
+MISSING = 0.5
+FAILING = 0.01
 COUNTRIES = ("DE", "FR", "NL", "PL", "US")
 
 
@@ -22,9 +26,9 @@ def message(draw: random.Random, now: float) -> dict[str, object]:
     bad = now % ROUND > ROUND - BAD
     amount = round(draw.lognormvariate(3.5, 0.9), 2)
     age = round(min(90.0, max(18.0, draw.gauss(44, 14))), 1)
-    country = None if bad and draw.random() < 0.5 else draw.choices(COUNTRIES, (40, 20, 15, 15, 10))[0]
+    country = None if bad and draw.random() < MISSING else draw.choices(COUNTRIES, (40, 20, 15, 15, 10))[0]
     score = 1 / (1 + math.exp(-(0.02 * amount - 0.03 * age + draw.gauss(1.2 if bad else -0.8, 0.6))))
-    failed = draw.random() < 0.01
+    failed = draw.random() < FAILING
     return {
         "model": "fraud",
         "version": "2" if bad else "1",
@@ -50,8 +54,6 @@ def main() -> None:
     parser.add_argument("--broker", default="localhost:29092")
     parser.add_argument("--topic", default="predictions")
     options = parser.parse_args()
-    from kafka import KafkaProducer
-
     producer = KafkaProducer(bootstrap_servers=options.broker, linger_ms=20, acks="all")
     draw = random.Random()  # noqa: S311  made-up traffic
     sent = 0
@@ -60,7 +62,7 @@ def main() -> None:
         producer.send(options.topic, json.dumps(message(draw, now)).encode())
         sent += 1
         if sent % 1000 == 0:
-            print(f"sent {sent}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"sent {sent}\n")
         time.sleep(draw.expovariate(rate(now)))
 
 

@@ -19,7 +19,8 @@ from tests.web.far_end import Empty
 from watchtower.conditions.above import Above
 from watchtower.core.rules import Rule
 from watchtower.dashboards import write
-from watchtower.dashboards.panels import ROWS, Shown
+from watchtower.dashboards.panels import Shown
+from watchtower.dashboards.rows import ROWS
 from watchtower.edges.metrics import Metrics
 from watchtower.nouns.alert import Alert, AlertId, AlertState
 from watchtower.nouns.batch import Reason, Rejection
@@ -93,7 +94,9 @@ def test_the_rules_fire_when_they_should(tmp_path: Path) -> None:
         "WatchtowerCannotTell": None,
     }
     rules = {rule["alert"]: rule for rule in yaml.safe_load((COMMITTED / "watchtower-rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]}
-    alerts = [{"eval_time": "15m", "alertname": name, "exp_alerts": [] if labels is None else [_fired(rules[name], labels)]} for name, labels in expected.items()]
+    alerts = [
+        {"eval_time": "15m", "alertname": name, "exp_alerts": [] if labels is None else [_fired(rules[name], labels)]} for name, labels in expected.items()
+    ]
     tests = [{"interval": "1m", "input_series": [{"series": name, "values": values} for name, values in series.items()], "alert_rule_test": alerts}]
     test = {"rule_files": [str(COMMITTED / "watchtower-rules.yml")], "evaluation_interval": "1m", "tests": tests}
     (tmp_path / "test.yml").write_text(yaml.safe_dump(test), encoding="utf-8")

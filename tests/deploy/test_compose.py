@@ -60,7 +60,10 @@ def test_services_wait_for_services_that_exist(services: Mapping[str, Service]) 
 def test_the_daemons_settings_and_rules_have_no_problem(services: Mapping[str, Service]) -> None:
     loaded = read_settings(ROOT / "deploy/watchtower/watchtower.yaml")
     assert loaded.warnings == ()
-    assert loaded.settings.server.tokens_file == yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]["watchtower"]["configs"][0]["target"]
+    assert (
+        loaded.settings.server.tokens_file
+        == yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]["watchtower"]["configs"][0]["target"]
+    )
     assert {rule.when.kind_name() for rule in loaded.book.rules} == {"above", "absent"}
     assert "127.0.0.1:9464:9464" in services["watchtower"]["ports"]
 

@@ -208,7 +208,7 @@ def test_what_a_model_no_longer_has_disappears_and_a_lost_lease_takes_all() -> N
 
 
 def test_counters_beyond_the_bound_become_other_and_lose_nothing() -> None:
-    counted = metrics(max_series=240)                     # 240 / 80: three versions with names of their own
+    counted = metrics(max_series=240)  # 240 / 80: three versions with names of their own
     for number in range(10):
         counted.committed(delta({("fraud", str(number)): Totals(3, errors={f"s{number}": 1})}))
     told = {dict(labels)["version"]: number for (name, labels), number in read(counted).items() if name == "watchtower_predictions_total"}
@@ -222,7 +222,7 @@ def test_a_slot_is_kept_for_an_hour_and_then_goes_to_a_clearly_larger_score(seco
     clock = [0.0]
     probe = metrics(clock=clock)
     probe.evaluated(board({}), Memory("fraud"))
-    room = probe._counter_series() + 5                    # noqa: SLF001  share, and score and p-value of two features
+    room = probe._counter_series() + 5  # noqa: SLF001  share, and score and p-value of two features
     counted = metrics(max_series=room, clock=clock)
     counted.evaluated(board({slot("drift.psi"): drift({"a": 0.1, "b": 0.2})}), Memory("fraud"))
     clock[0] = seconds

@@ -47,7 +47,9 @@ def board(model: str, number: int, live: str) -> Board:
     rows = np.full(len(FEATURES), 1510 + number)
     drift = Scores(FEATURES, psi, p_values, rows, (None,) * len(FEATURES))
     prediction = Scores(("",), np.array([0.41 if bad else wave(0.01, 0.02, 0)]), np.array([1e-15 if bad else 0.5]), rows[:1], (None,))
-    missing = Scores(FEATURES[:3], np.array([wave(0.001, 0.002, 0), 0.0, np.nan]), np.full(3, np.nan), np.array([1500, 1500, 112]), (None, None, "112 of 200 rows"))
+    missing = Scores(
+        FEATURES[:3], np.array([wave(0.001, 0.002, 0), 0.0, np.nan]), np.full(3, np.nan), np.array([1500, 1500, 112]), (None, None, "112 of 200 rows")
+    )
     scores = [
         at("drift.psi", drift),
         at("prediction.psi", prediction),
@@ -107,7 +109,17 @@ def evaluation(model: str, number: int) -> Evaluation:
     if model != "fraud" or number < 36:
         return Evaluation(shown, (), Memory(model, served=Served(live=live)), ())
     alerts = tuple(
-        Alert(AlertId(rule, model, "", subject), "7", AlertState.FIRING, window(36).end, hits=3, value=value, p_value=1e-12, severity=severity, fired_at=window(36).end)
+        Alert(
+            AlertId(rule, model, "", subject),
+            "7",
+            AlertState.FIRING,
+            window(36).end,
+            hits=3,
+            value=value,
+            p_value=1e-12,
+            severity=severity,
+            fired_at=window(36).end,
+        )
         for rule, subject, value, severity in (("PredictionDrift", "", 0.41, "page"), ("FeatureDrift", "amount", 0.34, "warn"))
     )
     moments = (
@@ -133,7 +145,9 @@ def evaluation(model: str, number: int) -> Evaluation:
 def go_back(store: Store) -> None:
     """The trial's verdict, the switch and the traffic's answer."""
     now = window(38).end
-    rolled = Decision(DecisionKind.ROLL_BACK, "fraud", now, REASON, live="7", candidate="6", verdict=Verdict.ACCEPT, diagnosis=Diagnosis.MODEL_REGRESSION, plan="p1")
+    rolled = Decision(
+        DecisionKind.ROLL_BACK, "fraud", now, REASON, live="7", candidate="6", verdict=Verdict.ACCEPT, diagnosis=Diagnosis.MODEL_REGRESSION, plan="p1"
+    )
     facts: tuple[tuple[Fact, Step, tuple[Decision, ...]], ...] = (
         (judged(), Step.SWITCHING, (rolled,)),
         (Switched("directory", "7", "6"), Step.VERIFYING, ()),

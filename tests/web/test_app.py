@@ -62,7 +62,9 @@ def test_a_limit_that_is_none_is_refused_in_a_sentence(told: httpx.Client, limit
     assert answer.json() == {"error": f"limit must be a number from 1 to 500, not {limit!r}"}
 
 
-@pytest.mark.parametrize(("path", "kind"), [("/nothing", "text/plain"), ("/api/v1/incidents/x", "application/json"), ("/models/x", "text/plain"), ("/incidents/x", "text/plain")])
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/nothing", "text/plain"), ("/api/v1/incidents/x", "application/json"), ("/models/x", "text/plain"), ("/incidents/x", "text/plain")]
+)
 def test_what_is_not_there_is_404(told: httpx.Client, path: str, kind: str) -> None:
     answer = told.get(path)
     assert answer.status_code == 404

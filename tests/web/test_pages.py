@@ -47,7 +47,7 @@ def test_a_model_shows_its_versions_and_a_curve_for_each_score(story: StoreView)
     text = _Tags(html).text
     for said in ("merchant_category", "timeout: 108", "97.0 %", "112 of 200 rows", "latency p99", "p 0.4"):
         assert said in text
-    assert html.count('<svg class="spark"') == 3 + 14     # versions, and scores of a board
+    assert html.count('<svg class="spark"') == 3 + 14  # versions, and scores of a board
 
 
 def test_a_model_may_have_any_name(story: StoreView) -> None:
@@ -56,7 +56,13 @@ def test_a_model_may_have_any_name(story: StoreView) -> None:
 
 def test_an_incident_shows_the_verdicts_arithmetic_the_timeline_and_the_audit(story: StoreView) -> None:
     text = _Tags(page(story, "/incidents/20261120-1036-fraud")).text
-    for said in ("Would going back help?", "candidate error 0.031 < live error 0.094 (n=2,048, p=3e-09)", "the traffic shows version 6 serving", "CPUExecutionProvider", "target directory · before 7 · after 6"):
+    for said in (
+        "Would going back help?",
+        "candidate error 0.031 < live error 0.094 (n=2,048, p=3e-09)",
+        "the traffic shows version 6 serving",
+        "CPUExecutionProvider",
+        "target directory · before 7 · after 6",
+    ):
         assert said in text
 
 
@@ -81,4 +87,7 @@ def test_scores_have_four_digits(value: float | None, said: str) -> None:
 
 def test_shares_and_evidence_are_written_for_people() -> None:
     assert [share(each) for each in (0.0, 0.0004, 0.125)] == ["0.0 %", "<0.1 %", "12.5 %"]
-    assert plain({"live_error": 0.094, "agreed": True, "seen_at": "2026-11-20T10:00:00Z", "empty": []}) == "live error 0.094, agreed yes, seen at 2026-11-20 10:00:00, empty –"
+    assert (
+        plain({"live_error": 0.094, "agreed": True, "seen_at": "2026-11-20T10:00:00Z", "empty": []})
+        == "live error 0.094, agreed yes, seen at 2026-11-20 10:00:00, empty –"
+    )

@@ -10,7 +10,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 
-from watchtower.dashboards.panels import ROWS, Look, Query, Shown
+from watchtower.dashboards.panels import Look, Query, Shown
+from watchtower.dashboards.rows import ROWS
 
 _SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 _STATES = {"0": ("quiet", "green"), "1": ("pending", "yellow"), "2": ("firing", "red"), "3": ("firing", "red")}
@@ -31,7 +32,7 @@ def model_dashboard() -> str:
         .readonly()
         .with_variable(builder.DatasourceVariable("datasource").label("Data source").type("prometheus"))
         .with_variable(_choice("model", "Model", "label_values(watchtower_predictions_total, model)"))
-        .with_variable(_choice("statistic", "Statistic", 'label_values(watchtower_drift_score{model="$model"}, statistic)').multi(True).include_all(True).all_value(".+"))  # noqa: FBT003  its API
+        .with_variable(_statistic())
         .annotation(_version_changes())
     )
     numbers = count(1)
@@ -46,6 +47,12 @@ def _choice(name: str, label: str, query: str) -> builder.QueryVariable:
     """A variable that Prometheus fills."""
     chosen = builder.QueryVariable(name).label(label).datasource(_SOURCE).query({"query": query, "refId": name})
     return chosen.refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(model.VariableSort.ALPHABETICAL_ASC)
+
+
+def _statistic() -> builder.QueryVariable:
+    """Which statistics the drift panels draw; all of them at first."""
+    chosen = _choice("statistic", "Statistic", 'label_values(watchtower_drift_score{model="$model"}, statistic)')
+    return chosen.multi(True).include_all(True).all_value(".+")  # noqa: FBT003  its API
 
 
 def _version_changes() -> builder.AnnotationQuery:
@@ -96,7 +103,8 @@ def _states() -> statetimeline.Panel:
 
 def _curves(shown: Shown) -> timeseries.Panel:
     """Lines over time."""
-    legend = common_builder.VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)  # noqa: FBT003  its API
+    legend = common_builder.VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.LIST)  # noqa: FBT003  its API
+    legend = legend.placement(common.LegendPlacement.BOTTOM)
     panel = timeseries.Panel().legend(legend).line_width(1).show_points(common.VisibilityMode.NEVER)
     panel = panel.tooltip(common_builder.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
     low, high = shown.bounds

@@ -127,4 +127,6 @@ def prometheus_rules() -> str:
         }
         for each in _ALERTS
     ]
-    return "# Written by `watchtower dashboards`.\n" + yaml.safe_dump({"groups": [{"name": "watchtower", "rules": rules}]}, sort_keys=False, width=150, allow_unicode=True)
+    return "# Written by `watchtower dashboards`.\n" + yaml.safe_dump(
+        {"groups": [{"name": "watchtower", "rules": rules}]}, sort_keys=False, width=150, allow_unicode=True
+    )

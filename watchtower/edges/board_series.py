@@ -12,10 +12,21 @@ from watchtower.nouns.alert import AlertState
 from watchtower.nouns.plan import Memory
 from watchtower.nouns.score import Board, MeasureName, Over, Scores
 
-DRIFT = Family("watchtower_drift_score", "gauge", "How far a feature is from its reference; 0 is identical.", ("model", "version", "segment", "feature", "statistic"))
-P_VALUE = Family("watchtower_drift_p_value", "gauge", "Raw p-value of the same; feature is empty for the prediction.", ("model", "version", "segment", "feature", "statistic"))
-PREDICTION = Family("watchtower_prediction_drift_score", "gauge", "How far the predictions are from their reference.", ("model", "version", "segment", "statistic"))
-MEASURE = Family("watchtower_measure", "gauge", "Any other number that rules can use, of the last window.", ("model", "version", "segment", "measure", "subject"))
+DRIFT = Family(
+    "watchtower_drift_score", "gauge", "How far a feature is from its reference; 0 is identical.", ("model", "version", "segment", "feature", "statistic")
+)
+P_VALUE = Family(
+    "watchtower_drift_p_value",
+    "gauge",
+    "Raw p-value of the same; feature is empty for the prediction.",
+    ("model", "version", "segment", "feature", "statistic"),
+)
+PREDICTION = Family(
+    "watchtower_prediction_drift_score", "gauge", "How far the predictions are from their reference.", ("model", "version", "segment", "statistic")
+)
+MEASURE = Family(
+    "watchtower_measure", "gauge", "Any other number that rules can use, of the last window.", ("model", "version", "segment", "measure", "subject")
+)
 UTILIZATION = Family("watchtower_gpu_utilization_ratio", "gauge", "Utilisation of a device as the predictions' logs say, 0 to 1.", ("device", "model"))
 GPU_MEMORY = Family("watchtower_gpu_memory_used_bytes", "gauge", "Memory used of a device as the predictions' logs say.", ("device", "model"))
 SCORE_FAMILIES = (DRIFT, P_VALUE, PREDICTION, MEASURE, UTILIZATION, GPU_MEMORY)

@@ -46,14 +46,17 @@ class Table:
     """The series of one counter or gauge. Values live as long as the table does."""
 
     def __init__(self, family: Family) -> None:
+        """No series yet."""
         self.family = family
         self._values: dict[Labels, float] = {}
         self._heads: dict[Labels, str] = {}
 
     def __len__(self) -> int:
+        """How many series."""
         return len(self._values)
 
     def __contains__(self, labels: Labels) -> bool:
+        """Whether there is a series with *labels*."""
         return labels in self._values
 
     def add(self, *labels: str, amount: float = 0) -> None:
@@ -86,6 +89,7 @@ class Histograms:
     """The series of one histogram."""
 
     def __init__(self, family: Family) -> None:
+        """No series yet."""
         self.family = family
         self._bounds = (*(number(bound) for bound in family.buckets), "+Inf")
         self._counts: dict[Labels, list[int]] = {}
@@ -93,6 +97,7 @@ class Histograms:
         self._heads: dict[Labels, tuple[str, ...]] = {}
 
     def __len__(self) -> int:
+        """How many series."""
         return len(self._counts) * (len(self._bounds) + 2)
 
     def add(self, *labels: str, counts: Sequence[int] = (), total: float = 0.0) -> None:

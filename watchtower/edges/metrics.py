@@ -25,7 +25,7 @@ OTHER = "other"
 _STEPS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ENDS = (Step.ROLLED_BACK, Step.FAILED, Step.CANCELLED)
 _SERIES_PER_VERSION = 80
-"""`max_series` divided by this many versions keep a name of their own in the counters: each has about 20 series, its model's `other` as many, gauges the rest."""
+"""`max_series` divided by this is how many versions keep a name in the counters: each has about 20 series, its model's `other` as many."""
 
 _PREDICTIONS = Family("watchtower_predictions_total", "counter", "Served predictions that were committed.", ("model", "version"))
 _ERRORS = Family("watchtower_prediction_errors_total", "counter", "Served predictions whose status is not ok.", ("model", "version", "status"))
@@ -36,10 +36,14 @@ _REJECTED = Family("watchtower_messages_rejected_total", "counter", "Messages th
 _LOST = Family("watchtower_messages_lost_total", "counter", "Messages that were gone before they could be read.", ("topic", "partition"))
 _LAG = Family("watchtower_source_lag", "gauge", "Messages (bytes for files) that wait to be read.", ("topic", "partition"))
 _TRIALS = Family("watchtower_shadow_runs_total", "counter", "Shadow runs by verdict.", ("model", "verdict"))
-_ROLLBACKS = Family("watchtower_rollbacks_total", "counter", "Rollbacks that ended, by outcome: rolled_back, failed or cancelled.", ("model", "target", "outcome"))
+_ROLLBACKS = Family(
+    "watchtower_rollbacks_total", "counter", "Rollbacks that ended, by outcome: rolled_back, failed or cancelled.", ("model", "target", "outcome")
+)
 _DECISIONS = Family("watchtower_decisions_total", "counter", "Decisions by kind.", ("model", "decision"))
 _NOTIFICATIONS = Family("watchtower_notifications_total", "counter", "Tellings by outcome.", ("notifier", "outcome"))
-_OVERFLOW = Family("watchtower_series_overflow_total", "counter", "Label values counted as other, and gauge series left out, because of server.max_series.", ("kind",))
+_OVERFLOW = Family(
+    "watchtower_series_overflow_total", "counter", "Label values counted as other, and gauge series left out, because of server.max_series.", ("kind",)
+)
 _CHECKPOINT = Family("watchtower_checkpoint_seconds", "histogram", "How long checkpoints took.", (), _STEPS)
 _SCORING = Family("watchtower_scoring_seconds", "histogram", "How long evaluations of a window took.", (), _STEPS)
 
@@ -49,14 +53,16 @@ class Metrics(Collector):
 
     Counters and the latency histogram start at 0 with each process and are never dropped: beyond the bound new label values count as ``other``.
     Gauges of scores are rendered once per evaluation, at most *max_series* less what the counters take. *registry* holds the daemon's own gauges.
-
-    Args:
-        registry: a new one for each daemon; nothing global is touched.
-        max_series: the bound on all series of models.
-        clock: seconds of a monotonic clock (a slot of a gauge is kept for an hour).
     """
 
     def __init__(self, registry: CollectorRegistry, *, max_series: int = 50_000, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begins at 0.
+
+        Args:
+            registry: a new one for each daemon; nothing global is touched.
+            max_series: the bound on all series of models.
+            clock: seconds of a monotonic clock (a slot of a gauge is kept for an hour).
+        """
         self.registry = registry
         self._max_series, self._clock, self._lock = max_series, clock, Lock()
         self._versions_limit = max(1, max_series // _SERIES_PER_VERSION)

@@ -27,6 +27,7 @@ class Slots:
     """
 
     def __init__(self) -> None:
+        """All are free."""
         self._held: dict[str, dict[Series, _Slot]] = {}
 
     def admit(self, model: str, wanted: Mapping[Series, float], *, limit: int, now: float) -> dict[Series, float]:

@@ -13,6 +13,7 @@ from watchtower.web.view import StatusView
 
 _WINDOWS = 60
 _MOST_CURVES = 240
+_NONE = "\N{EN DASH}"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
@@ -94,7 +95,7 @@ def share(value: float) -> str:
 def score(value: float | None) -> str:
     """Four significant digits; a dash where there is no score."""
     if value is None:
-        return "–"
+        return _NONE
     if value and not 1e-3 <= abs(value) < 1e6:  # noqa: PLR2004
         return f"{value:.1e}"
     return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"  # noqa: PLR2004
@@ -102,7 +103,7 @@ def score(value: float | None) -> str:
 
 def moment(text: str | None) -> str:
     """``2026-11-20 10:00:05``, UTC; a dash for None."""
-    return "–" if text is None else text[:19].replace("T", " ").removesuffix("Z")
+    return _NONE if text is None else text[:19].replace("T", " ").removesuffix("Z")
 
 
 def words(name: object) -> str:
@@ -113,19 +114,18 @@ def words(name: object) -> str:
 def plain(value: object) -> str:
     """A value of the evidence or the audit in one line; moments as :func:`moment`, alerts as ``Rule[subject]``, what is empty left out."""
     match value:
-        case None | "":
-            return "–"
         case bool():
-            return "yes" if value else "no"
+            text = "yes" if value else "no"
         case float():
-            return score(value)
+            text = score(value)
         case str():
-            return moment(value) if _MOMENT.fullmatch(value) else value
+            text = moment(value) if _MOMENT.fullmatch(value) else value
         case {"rule": rule, "segment": segment, "subject": subject}:
-            return f"{rule}[{'|'.join(str(part) for part in (segment, subject) if part)}]"
+            text = f"{rule}[{'|'.join(str(part) for part in (segment, subject) if part)}]"
         case Mapping():
-            return ", ".join(f"{words(key)} {plain(each)}" for key, each in value.items()) or "–"
+            text = ", ".join(f"{words(key)} {plain(each)}" for key, each in value.items())
         case Sequence():
-            return ", ".join(plain(each) for each in value) or "–"
+            text = ", ".join(plain(each) for each in value)
         case _:
-            return str(value)
+            text = "" if value is None else str(value)
+    return text or _NONE

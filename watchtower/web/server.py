@@ -24,7 +24,9 @@ class Server:
         self._app = app
         self._host, self._port = address(listen)
         if not has_tokens and not is_loopback(self._host):
-            raise ConfigError([_problem(f"{listen} can be reached from other machines, and there are no tokens", "set server.tokens_file, or listen at 127.0.0.1")])
+            raise ConfigError(
+                [_problem(f"{listen} can be reached from other machines, and there are no tokens", "set server.tokens_file, or listen at 127.0.0.1")]
+            )
         self._server: uvicorn.Server | None = None
         self._thread: Thread | None = None
 
@@ -34,7 +36,15 @@ class Server:
         shown = f"[{self._host}]" if ":" in self._host else self._host
         url = f"http://{shown}:{listening.getsockname()[1]}"
         config = uvicorn.Config(
-            self._app, http="h11", ws="none", lifespan="off", loop="asyncio", access_log=False, log_config=None, timeout_graceful_shutdown=_STOP_SECONDS, server_header=False
+            self._app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+            server_header=False,
         )
         answering = Event()
         server = self._server = _Server(config, answering)

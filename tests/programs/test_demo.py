@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from watchtower.edges.tables import read_table
 from watchtower.nouns.batch import FeatureType, NumberColumn, PredictionKind
 from watchtower.nouns.errors import ConfigError
 from watchtower.programs.demo.applicants import NUMERIC, PURPOSES, draw, pays_late, some_drift
+from watchtower.programs.demo.children import QUIET
 from watchtower.programs.demo.files import REFERENCE_ROWS, prepare, write_models
 from watchtower.programs.demo.follow import NAMES, Follower, News
 from watchtower.programs.demo.models import damage, distance, error, train
@@ -29,6 +31,7 @@ from watchtower.programs.demo.service import Listening, Service
 from watchtower.programs.demo.story import in_words, missing
 from watchtower.programs.demo.traffic import rate_at
 
+pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None or find_spec("onnx") is None, reason="the demo needs onnx and onnxruntime")
 ROWS = 20_000
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -61,8 +64,10 @@ def test_two_trainings_are_equally_good_and_drift_makes_both_worse_alike() -> No
     assert error(one, other, after) > error(one, usual, before) + 0.01
 
 
-def test_the_onnx_file_answers_as_the_net_does() -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
+def test_the_onnx_file_answers_as_the_net_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(*next(iter(QUIET.items())))
+    import onnxruntime
+
     rng = np.random.default_rng(6)
     net, rows = train(rng), draw(rng, 500)
     session = onnxruntime.InferenceSession(to_onnx(net), providers=["CPUExecutionProvider"])
@@ -100,7 +105,6 @@ def test_a_new_run_replaces_the_last_one(tmp_path: Path) -> None:
 
 @contextmanager
 def serving(tmp_path: Path) -> Iterator[tuple[int, Path]]:
-    pytest.importorskip("onnxruntime")
     folder = prepare(tmp_path / "run")
     write_models(folder, Scene(seed=4), NOW)
     server = Listening(Service(folder.models, folder.log, Clock()), 0)
@@ -189,7 +193,10 @@ def test_the_story_is_told_once_and_in_order() -> None:
 
 
 def test_a_story_that_stands_still_says_what_is_missing() -> None:
-    assert missing({"version_live": None, "alert_firing": None}, Scene(within=9)) == "After 9 s this is still missing: verdict, switched, recovered, incident closed."
+    assert (
+        missing({"version_live": None, "alert_firing": None}, Scene(within=9))
+        == "After 9 s this is still missing: verdict, switched, recovered, incident closed."
+    )
 
 
 ROLLBACKS = ((11, "1", "2"), (12, "2", "1"), (13, "6", "7"))
@@ -220,7 +227,6 @@ class Told:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[int, Told]:
     """Four demos, played at the same time; by seed."""
-    pytest.importorskip("onnxruntime")
     casts = [(seed, good, bad, Scenario.ROLLBACK) for seed, good, bad in ROLLBACKS] + [(DRIFTING, "1", "2", Scenario.DATA_DRIFT)]
     root = tmp_path_factory.mktemp("demos")
     running = {}

@@ -9,10 +9,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import watchtower
 
+QUIET = MappingProxyType({"ORT_DISABLE_TELEMETRY": "1"})
+"""Else onnxruntime would send what it does to its maker, and leave an identifier in HOME and TMPDIR; read when it is imported."""
 _GENTLY = 12.0
 _LAST_WORDS = 5
 
@@ -84,9 +87,9 @@ def get(port: int, path: str) -> bytes | None:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with numpy on one thread, and the place that we were imported from where that is no site-packages."""
+    """Ours, with numpy on one thread, onnxruntime's telemetry off, and the place that we were imported from where that is no site-packages."""
     root = Path(watchtower.__file__).resolve().parent.parent
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     if root.name not in {"site-packages", "dist-packages"}:
         paths.append(str(root))
-    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    return {**os.environ, **QUIET, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}

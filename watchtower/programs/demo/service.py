@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from watchtower.edges.clock import Clock
 from watchtower.programs.demo.applicants import NUMERIC
+from watchtower.programs.demo.children import QUIET
 from watchtower.programs.demo.scene import MODEL
 from watchtower.runners.onnx import CPU
 
@@ -55,6 +56,7 @@ class Version:
     """A loaded model."""
 
     def __init__(self, file: Path) -> None:
+        os.environ.update(QUIET)
         import onnxruntime  # noqa: PLC0415  30 MB, only where something is served
 
         options = onnxruntime.SessionOptions()

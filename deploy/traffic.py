@@ -11,8 +11,6 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from kafka import KafkaProducer
-
 ROUND = 20 * 60
 BAD = 5 * 60
 RHYTHM = 10 * 60
@@ -54,6 +52,8 @@ def main() -> None:
     parser.add_argument("--broker", default="localhost:29092")
     parser.add_argument("--topic", default="predictions")
     options = parser.parse_args()
+    from kafka import KafkaProducer  # noqa: PLC0415  who asks for --help needs no Kafka
+
     producer = KafkaProducer(bootstrap_servers=options.broker, linger_ms=20, acks="all")
     draw = random.Random()  # noqa: S311  made-up traffic
     sent = 0

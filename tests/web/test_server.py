@@ -38,7 +38,7 @@ def test_ipv6_loopback_is_loopback() -> None:
 def test_beyond_loopback_without_tokens_is_refused(listen: str) -> None:
     with pytest.raises(ConfigError, match="there are no tokens; set server.tokens_file"):
         Server(create_app(Empty()), listen)
-    assert Server(create_app(Empty()), listen, has_tokens=True)
+    assert isinstance(Server(create_app(Empty()), listen, has_tokens=True), Server)
 
 
 @pytest.mark.parametrize("listen", ["9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000"])

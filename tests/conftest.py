@@ -1,23 +1,24 @@
 """Fixtures that every room may use."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.servers._require import need
+from tests.servers.kafka import Broker, NoKafkaError, broker
 
-if TYPE_CHECKING:
-    from tests.servers.kafka import Broker
+
+def pytest_configure(config: pytest.Config) -> None:
+    """kafka-python reads its schemas in a way that Python 3.11 alone calls old."""
+    for module in ("kafka.protocol.schemas.load_json", "importlib.resources._legacy"):
+        config.addinivalue_line("filterwarnings", f"ignore:(read_text|open_text) is deprecated:DeprecationWarning:{module}")
 
 
 @pytest.fixture(scope="session")
-def kafka_broker() -> Iterator["Broker"]:
+def kafka_broker() -> Iterator[Broker]:
     """A real broker for the whole session."""
-    from tests.servers.kafka import NoKafkaError, broker
-
+    running = broker()
     try:
-        running = broker()
         started = running.__enter__()
     except NoKafkaError as missing:
         need("kafka", str(missing))

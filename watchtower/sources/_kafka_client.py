@@ -7,7 +7,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError
 
 from watchtower.nouns.errors import Unavailable
-from watchtower.sources._records import parser
+from watchtower.sources._records import Records, parser
 from watchtower.sources._security import Security
 
 CONNECT_WITHIN = 3.0
@@ -29,7 +29,18 @@ class Consumer(KafkaConsumer):  # type: ignore[misc]
             if hasattr(self, "_client"):
                 self._client.close()
             raise
+        self._cluster.config["allow_auto_create_topics"] = False  # the client does not hand this option down
         self._fetcher.PartitionRecords = parser()
+
+    def poll(self, timeout_ms: int = 0, max_records: int | None = None, update_offsets: bool = True) -> dict[TopicPartition, list[Records]]:  # noqa: FBT001, FBT002
+        """See KafkaConsumer.poll.
+
+        A group's leader that has planned the assignment does not ask for it any more if the poll ended before it came; it is made to.
+        """
+        if self._coordinator._join_task is not None:  # noqa: SLF001
+            self._coordinator.request_rejoin()
+        found: dict[TopicPartition, list[Records]] = super().poll(timeout_ms, max_records, update_offsets)
+        return found
 
     def topic_id(self, topic: str) -> str:
         """The topic's id, "" where the brokers give none or the topic is not known."""
@@ -45,8 +56,9 @@ class Consumer(KafkaConsumer):  # type: ignore[misc]
         state = self._subscription.assignment.get(partition)
         return None if state is None or state.position is None else int(state.position.offset)
 
-    def learn_anew(self, timeout: float) -> None:
-        """Asks for the topics' metadata, waiting at most *timeout* seconds."""
+    def learn(self, topic: str, timeout: float) -> None:
+        """Asks for the metadata of *topic*, waiting at most *timeout* seconds."""
+        self._cluster.add_topic(topic)
         self._net.run(self._manager.wait_for, self._cluster.request_update(), timeout * 1000)
 
 

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
@@ -85,6 +86,7 @@ class KafkaSession:
         self._was_there = False
         self._told = False
         self._begun = False
+        self._started: dict[int, int] = {}
 
     # --------------------------------------------------------------------------------------------- polling
 
@@ -93,7 +95,7 @@ class KafkaSession:
         consumer = self._connected()
         self._look(consumer)
         try:
-            fetched: Mapping[TopicPartition, Sequence[Records]] = consumer.poll(timeout_ms=int(timeout * 1000), max_records=POLL_RECORDS)
+            fetched = consumer.poll(timeout_ms=int(timeout * 1000), max_records=POLL_RECORDS)
         except OffsetOutOfRangeError as error:
             self._move(consumer, dict(error.args[0]))
             return []
@@ -112,6 +114,8 @@ class KafkaSession:
         if self._consumer is None:
             self._consumer = self._connect()
             self._listener = Assignments(self._consumer)
+            with suppress(KafkaError):
+                self._consumer.learn(self._topic, ANSWER_WITHIN)
             self._consumer.subscribe([self._topic], listener=self._listener)
             if parser() is StockRecords:
                 log.warning("kafka_read_slowly reason=the record loop was held against kafka-python %s only", KNOWN_VERSION)
@@ -173,6 +177,7 @@ class KafkaSession:
         hold(consumer, [each for each in consumer.assignment() if each.partition in self._ours])
         self._ours = dict.fromkeys(self._ours, False)
         self._ends.clear()
+        self._started.clear()
         self._identity = identity
 
     # ----------------------------------------------------------------------------------------------- seeking
@@ -185,12 +190,14 @@ class KafkaSession:
             return
         consumer = self._connected()
         known = {each: at for each, at in wanted.items() if at is not None}
+        again = {each: self._started[each.partition] for each in wanted if each not in known and each.partition in self._started}
         try:
-            found = {**known, **self._starts(consumer, [each for each in wanted if each not in known], later=self._begun or bool(known))}
+            starts = self._starts(consumer, [each for each in wanted if each not in known and each not in again], later=self._begun or bool(known))
         except KafkaError as error:
             raise unavailable(error, self._brokers) from error
         self._note_changes()
-        for each, at in found.items():
+        self._started |= {each.partition: at for each, at in starts.items()}
+        for each, at in {**known, **again, **starts}.items():
             if each in consumer.assignment() and each.partition in self._ours:
                 consumer.seek(each, at)
                 consumer.resume(each)
@@ -217,7 +224,7 @@ class KafkaSession:
     def _move(self, consumer: Consumer, positions: Mapping[TopicPartition, int]) -> None:
         """Positions that the brokers do not have: to the first that is there, or to the end where the log is shorter."""
         try:
-            consumer.learn_anew(ANSWER_WITHIN)
+            consumer.learn(self._topic, ANSWER_WITHIN)
             self._note_changes()
             firsts = consumer.beginning_offsets(list(positions), timeout_ms=5000)
             ends = consumer.end_offsets(list(positions), timeout_ms=5000)

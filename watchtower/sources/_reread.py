@@ -47,7 +47,7 @@ def partitions(brokers: Sequence[str], security: Security | None, topic: str) ->
 
 def _span(reader: Consumer, span: Span) -> Iterator[Messages]:
     here = TopicPartition(span.partition.topic, span.partition.number)
-    reader.partitions_for_topic(here.topic)
+    reader.learn(here.topic, PATIENCE)
     if span.partition.identity and reader.topic_id(here.topic) != span.partition.identity:
         msg = f"topic {here.topic} was deleted or made anew: positions {span.first:,} to {span.last:,} of partition {here.partition} are gone"
         raise Unavailable(msg)

@@ -24,4 +24,4 @@ def configure(form: Literal["text", "json"], level: int = logging.INFO) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[out], force=True)
     logging.getLogger("watchtower").setLevel(level)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    logging.getLogger("kafka").setLevel(logging.ERROR)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)

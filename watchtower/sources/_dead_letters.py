@@ -1,11 +1,12 @@
 """Writes dead letters to a topic."""
 
+import json
 import logging
 from collections.abc import Sequence
 
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError
 
 from watchtower.sources._kafka_client import connection, reachable, unavailable
 from watchtower.sources._security import Security
@@ -27,14 +28,28 @@ class Producing:
 
     def send(self, letters: Sequence[tuple[str, bytes]]) -> None:
         """Returns when the brokers have all (key, value) of *letters*; Unavailable where they do not take them, some may have been written then."""
-        producer = self._producer
         try:
-            sent = [producer.send(self._topic, key=key.encode(), value=value) for key, value in letters]
-            producer.flush(timeout=WITHIN)
-            for each in sent:
-                each.get(timeout=WITHIN)
+            too_large = self._sent(letters)
+            if too_large and (still := self._sent([(key, _without_original(value)) for key, value in too_large])):
+                log.error("dead_letters_dropped topic=%s keys=%s reason=larger than the topic takes", self._topic, [key for key, _ in still])
         except KafkaError as error:
             raise unavailable(error, self._brokers) from error
+
+    def _sent(self, letters: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        """Sends all, and returns those that are larger than client or topic allow."""
+        waiting, too_large = [], []
+        for letter in letters:
+            try:
+                waiting.append((letter, self._producer.send(self._topic, key=letter[0].encode(), value=letter[1])))
+            except MessageSizeTooLargeError:
+                too_large.append(letter)
+        self._producer.flush(timeout=WITHIN)
+        for letter, each in waiting:
+            try:
+                each.get(timeout=WITHIN)
+            except MessageSizeTooLargeError:
+                too_large.append(letter)
+        return too_large
 
     def _connected(self) -> KafkaProducer:
         reachable(self._brokers)
@@ -61,3 +76,9 @@ class Producing:
     def close(self) -> None:
         """Lets go of the connection."""
         self._producer.close(timeout=1)
+
+
+def _without_original(value: bytes) -> bytes:
+    """The same letter, which says that the message itself did not fit."""
+    letter = json.loads(value)
+    return json.dumps({key: each for key, each in letter.items() if key not in {"original", "encoding"}} | {"original_left_out": "larger than the topic takes"}).encode()

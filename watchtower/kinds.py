@@ -12,12 +12,13 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, LiteralString, Self, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationError, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+_MISSING: LiteralString = "kind_missing"
 FAMILY = "x-family"
 """In a JSON Schema: the base whose members stand here, as ``package:Class``. :func:`json_schema` replaces it."""
 
@@ -77,7 +78,8 @@ class Kind(BaseModel):
         if isinstance(value, cls):
             return value
         if not isinstance(value, Mapping):
-            raise PydanticCustomError("kind_missing", "expected a mapping with kind: one of {kinds}", {"kinds": ", ".join(cls.kinds())})
+            expected = "expected a mapping with kind: one of {kinds}"
+            raise PydanticCustomError(_MISSING, expected, {"kinds": ", ".join(cls.kinds())})
         kind = value.get("kind")
         if not isinstance(kind, str) or not (kind in _files(cls.__module__) or kind in _entries(cls.__module__)):
             raise ValidationError.from_exception_data(cls.__name__, [cls._unknown(value)])
@@ -88,7 +90,8 @@ class Kind(BaseModel):
         kinds = cls.kinds()
         known = f"known kinds: {', '.join(kinds)}" if kinds else "this release has none"
         if "kind" not in value:
-            return InitErrorDetails(type=PydanticCustomError("kind_missing", "'kind' is missing; {known}", {"known": known}), loc=(), input=value)
+            missing = PydanticCustomError(_MISSING, "'kind' is missing; {known}", {"known": known})
+            return InitErrorDetails(type=missing, loc=(), input=value)
         near = get_close_matches(str(value["kind"]), kinds, 1)
         advice = f"did you mean {near[0]!r}? {known}" if near else known
         words = {"family": _words(cls.__name__), "kind": str(value["kind"]), "advice": advice}

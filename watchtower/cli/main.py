@@ -20,17 +20,19 @@ import typer
 from watchtower import __version__
 from watchtower.nouns.errors import ConfigError, WatchtowerError
 
-COMMANDS = MappingProxyType({
-    "run": "run",
-    "demo": "demo",
-    "check": "check",
-    "replay": "replay",
-    "test": "test",
-    "status": "status",
-    "incidents": "status",
-    "schema": "schema",
-    "dashboards": "dashboards",
-})
+COMMANDS = MappingProxyType(
+    {
+        "run": "run",
+        "demo": "demo",
+        "check": "check",
+        "replay": "replay",
+        "test": "test",
+        "status": "status",
+        "incidents": "status",
+        "schema": "schema",
+        "dashboards": "dashboards",
+    }
+)
 """Command -> the module of this room that holds a function of its name."""
 ERROR = 1
 USAGE = 64
@@ -75,8 +77,8 @@ def build(words: Sequence[str]) -> typer.Typer:
 
 
 def _watchtower(
-    version: Annotated[bool, typer.Option("--version", help="Tell the version.")] = False,  # noqa: FBT002  typer makes it a flag
-    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,  # noqa: ARG001, FBT002  main() takes it out; it stands here for the help
+    version: Annotated[bool, typer.Option("--version", help="Tell the version.")] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,  # noqa: ARG001  main() takes it out; it stands here for the help
 ) -> None:
     """Watches machine-learning models in production: drift, latency, errors, GPUs; proves that going back helps, and goes back."""
     if version:

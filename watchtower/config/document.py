@@ -13,22 +13,28 @@ import yaml
 from watchtower.nouns.errors import Problem
 from watchtower.nouns.place import Place
 
+try:
+    from yaml import CSafeLoader as _Base
+except ImportError:  # a PyYAML without libyaml: slower, the same
+    from yaml import SafeLoader as _Base  # type: ignore[assignment]
+
 Loc = tuple[str | int, ...]
 _ENVIRONMENT = re.compile(r"\$(\$?)\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING, _NULL, _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{each}" for each in ("str", "null", "bool", "int", "float"))
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  which of the two is known at run time
+class _Loader(_Base):
     """Reads scalars as YAML 1.2 does: `no` and `12:30` are text, `1e-4` is a number, a date is text that a setting may read."""
 
-    yaml_implicit_resolvers: Mapping[str, Any] = {}
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  PyYAML declares it so; it is filled below and never again
 
 
 _Loader.add_implicit_resolver(_NULL, re.compile(r"(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
 _Loader.add_implicit_resolver(_BOOL, re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 _Loader.add_implicit_resolver(_INT, re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(_FLOAT, re.compile(r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"), list("-+.0123456789"))
+_DECIMAL = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+_Loader.add_implicit_resolver(_FLOAT, re.compile(rf"({_DECIMAL}|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"), list("-+.0123456789"))
 _READERS: Mapping[str, Callable[[str], Any]] = {
     _NULL: lambda _text: None,
     _BOOL: lambda text: text.lower() == "true",
@@ -99,7 +105,7 @@ def shown(path: Path) -> str:
 def read_document(path: Path) -> Document:
     """Reads *path*; what is wrong with the file is in the document's problems, never raised."""
     file = shown(path)
-    nothing = {(): Spot(Place(file), Place(file))}
+    nothing: dict[Loc, Spot] = {(): Spot(Place(file), Place(file))}
     try:
         raw = path.read_bytes()
         text = raw.decode("utf-8-sig")
@@ -113,14 +119,15 @@ def read_document(path: Path) -> Document:
 
 def parse(text: str, file: str, sha256: str = "") -> Document:
     """*text* as a document that calls itself *file*."""
+    nothing: dict[Loc, Spot] = {(): Spot(Place(file), Place(file))}
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as bad:
         mark = bad.problem_mark or bad.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        return Document(file, None, {(): Spot(Place(file), Place(file))}, (Problem(place, f"it is no YAML: {bad.problem}", _hint(text, place)),), sha256)
+        return Document(file, None, nothing, (Problem(place, f"it is no YAML: {bad.problem}", _hint(text, place)),), sha256)
     except yaml.YAMLError as bad:
-        return Document(file, None, {(): Spot(Place(file), Place(file))}, (Problem(Place(file), f"it is no YAML: {' '.join(str(bad).split())}"),), sha256)
+        return Document(file, None, nothing, (Problem(Place(file), f"it is no YAML: {' '.join(str(bad).split())}"),), sha256)
     reading = _Reading(file)
     value = reading.read(root, (), None) if root is not None else None
     reading.spots.setdefault((), Spot(Place(file, 1, 1), Place(file, 1, 1)))
@@ -153,7 +160,7 @@ class _Reading:
                 return {name: self.read(value, (*loc, name), key) for name, key, value in self._entries(node)}
             if isinstance(node, yaml.SequenceNode):
                 return [self.read(each, (*loc, index), None) for index, each in enumerate(node.value)]
-            return self._scalar(node)
+            return self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
         finally:
             self.inside.pop()
 

@@ -43,7 +43,8 @@ def _races(document: Document, name: str, rollback: RollbackSettings) -> Iterato
 def _directory_race(document: Document, name: str, model: ModelSettings) -> Iterator[Problem]:
     if model.rollback and model.rollback.target.kind_name() == "directory":
         place = document.place(("models", name, "rollback", "target"))
-        yield Problem(place, "a writer of `current` that does not take .watchtower.lock can come between look and switch", "let deployments take that lock (flock)")
+        what = "a writer of `current` that does not take .watchtower.lock can come between look and switch"
+        yield Problem(place, what, "let deployments take that lock (flock)")
 
 
 def _labels(document: Document, settings: Settings) -> Iterator[Problem]:

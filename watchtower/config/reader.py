@@ -108,7 +108,8 @@ def _with_fragment(document: Document, fragment: Document) -> Document:
         for name in models
         if isinstance(have, dict) and name in have
     ]
-    spots = {(FRAGMENTS, *loc[len(around) :]): spot for loc, spot in fragment.spots.items() if loc[len(around) : len(around) + 1] and loc[len(around)] not in have}
+    below = {loc[len(around) :]: spot for loc, spot in fragment.spots.items()}
+    spots = {(FRAGMENTS, *loc): spot for loc, spot in below.items() if loc and loc[0] not in have}
     return _joined(document, models, {(FRAGMENTS,): fragment.spots[()], **spots}, [*fragment.problems, *problems])
 
 

@@ -14,7 +14,6 @@ from watchtower.nouns.settings import Duration, Frozen, GuardSettings, PathText,
 from watchtower.rollback_targets import RollbackTarget
 from watchtower.sources import Source
 
-
 SQLITE = "sqlite:///"
 
 

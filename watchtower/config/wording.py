@@ -58,25 +58,27 @@ def _problem(document: Document, loc: Loc, lone: str, said: list[tuple[str, str]
 def _said(each: Mapping[str, Any], loc: Loc, asked: _Asked) -> tuple[str, str]:
     """What is wrong and what to do, of one of pydantic's errors about the value at *loc*."""
     context, value, last = each.get("ctx", {}), asked.document.at(loc), str(each["loc"][-1]) if each["loc"] else ""
+    said: tuple[str, str]
     match each["type"]:
         case "extra_forbidden":
-            return f"unknown key {last!r}", nearest(last, asked.keys(loc[:-1]), "keys")
+            said = f"unknown key {last!r}", nearest(last, asked.keys(loc[:-1]), "keys")
         case "missing":
-            return f"{last!r} is missing", ""
+            said = f"{last!r} is missing", ""
         case "literal_error" | "enum":
-            return f"expected {context['expected']}", _near(value, context["expected"])
+            said = f"expected {context['expected']}", _near(value, context["expected"])
         case "union_tag_invalid":
-            return f"unknown kind {context['tag']!r}", "known kinds: " + context["expected_tags"].replace("'", "")
+            said = f"unknown kind {context['tag']!r}", "known kinds: " + context["expected_tags"].replace("'", "")
         case "union_tag_not_found":
-            return f"{context['discriminator']} is missing", ""
+            said = f"{context['discriminator']} is missing", ""
         case "string_type" if isinstance(value, int | float):
-            return f"expected text, not {'true or false' if isinstance(value, bool) else 'a number'}", "put it in quotes"
+            said = f"expected text, not {'true or false' if isinstance(value, bool) else 'a number'}", "put it in quotes"
         case "model_type" | "dict_type" | "model_attributes_type":
-            return f"expected a mapping, not {_SCALARS.get(type(value).__name__, 'this')}", ""
+            said = f"expected a mapping, not {_SCALARS.get(type(value).__name__, 'this')}", ""
         case "tuple_type" | "list_type":
-            return f"expected a list, not {_SCALARS.get(type(value).__name__, 'this')}", "write [one, two]"
+            said = f"expected a list, not {_SCALARS.get(type(value).__name__, 'this')}", "write [one, two]"
         case _:
-            return _plain(str(each["msg"]))
+            said = _plain(str(each["msg"]))
+    return said
 
 
 def _tag(each: Mapping[str, Any]) -> Loc:
@@ -120,7 +122,8 @@ def _member(model: type[BaseModel], value: Any) -> type[BaseModel] | None:
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if issubclass(model, Kind) and model.is_family():
         return model.member(kind) if kind in model.kinds() else None
-    fixed = model.model_fields["kind"].annotation if "kind" in model.model_fields else None
+    field = model.model_fields.get("kind")
+    fixed: Any = field.annotation if field else None
     return None if get_origin(fixed) is Literal and kind not in get_args(fixed) else model
 
 

@@ -26,7 +26,9 @@ def duration(value: object) -> object:
     return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? ?(ms|s|m|h|d)$", "examples": ["30s", "5m"]})]
+Duration = Annotated[
+    timedelta, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? ?(ms|s|m|h|d)$", "examples": ["30s", "5m"]})
+]
 
 
 def located(path: str, info: ValidationInfo) -> str:

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from watchtower.config.settings import SQLITE, Settings
 from watchtower.edges.clock import Clock
+from watchtower.model_stores import ModelStore
 from watchtower.nouns.errors import WatchtowerError
+from watchtower.rollback_targets import RollbackTarget
 from watchtower.store import Store
 
 
@@ -29,11 +32,21 @@ def tried(settings: Settings, clock: Clock) -> Iterator[Try]:
         yield _try(f"notifier {name}", notifier.look)
     for name, model in settings.models.items():
         if model.artifacts:
-            artifacts = model.artifacts
-            yield _try(f"artifacts of {name}", lambda artifacts=artifacts: f"versions {', '.join(artifacts.open().versions()) or 'none'}")  # type: ignore[misc]  mypy cannot infer a bound default
+            yield _try(f"artifacts of {name}", partial(_versions, model.artifacts))
         if model.rollback:
-            target = model.rollback.target
-            yield _try(f"target of {name}", lambda target=target: f"it names {target.open().current() or 'no version'}")  # type: ignore[misc]  as above
+            yield _try(f"target of {name}", partial(_named, model.rollback.target))
+
+
+def _versions(artifacts: ModelStore) -> str:
+    return f"versions {', '.join(artifacts.open().versions()) or 'none'}"
+
+
+def _named(target: RollbackTarget) -> str:
+    session = target.open()
+    try:
+        return f"it names {session.current() or 'no version'}"
+    finally:
+        session.close()
 
 
 def _store(url: str, clock: Clock) -> str:

@@ -1,0 +1,33 @@
+# make demo    the story on made-up loans; SEED=n, SCENARIO=data-drift, KEEP=1 (keeps running)
+# make test    the tests (real servers are found or installed where they can be)
+# make check   format, lint, types, floors
+# make bench   the figures of docs/benchmarks.md, measured here
+# Each makes its own environment in .venv first, once.
+
+.PHONY: demo test check bench env
+BIN := .venv/bin
+
+demo: .venv/.all
+	@$(BIN)/watchtower demo $(if $(SEED),--seed $(SEED)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(KEEP),--keep)
+
+test: .venv/.dev
+	$(BIN)/python -m pytest -q
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.dev
+	$(BIN)/python -m tests.benchmarks
+
+env: .venv/.dev
+
+.venv/.all: requirements/all.txt pyproject.toml
+	@requirements/install all
+	@touch $@
+
+.venv/.dev: requirements/dev.txt pyproject.toml
+	@requirements/install dev
+	@touch .venv/.all $@

@@ -76,7 +76,7 @@ def damage(rng: np.random.Generator, net: Net) -> tuple[Net, Damage]:
 
 def error(net: Net, applicants: Applicants, labels: Floats) -> float:
     """Share of wrong answers at 1/2."""
-    return float(((net(applicants) > 0.5) != (labels > 0.5)).mean())  # noqa: PLR2004  the middle
+    return float(((net(applicants) > 0.5) != (labels > 0.5)).mean())
 
 
 def distance(some: Floats, others: Floats) -> float:
@@ -87,7 +87,7 @@ def distance(some: Floats, others: Floats) -> float:
 
 def _some_damage(rng: np.random.Generator, net: Net) -> tuple[str, Floats, float]:
     """What is done, the direction in which the weights move, and the bias with them."""
-    kind, side = int(rng.integers(3)), 1.0 if rng.random() < 0.5 else -1.0  # noqa: PLR2004  a coin
+    kind, side = int(rng.integers(3)), 1.0 if rng.random() < 0.5 else -1.0
     direction, usual = np.zeros(len(net.weights)), float(np.abs(net.weights).mean())
     if kind == 0:
         hit = np.sort(rng.choice(len(NUMERIC), 2, replace=False))

@@ -2,7 +2,7 @@
 
 import hashlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,8 @@ from watchtower.line import Response
 from watchtower.model_stores import ModelStoreSession
 from watchtower.nouns.plan import Decision, Evaluation, Fact, Move, Plan
 from watchtower.nouns.profile import Delta
-from watchtower.nouns.window import EPOCH, Window
+from watchtower.nouns.score import MeasureName, Need
+from watchtower.nouns.window import EPOCH, Partition, Window
 from watchtower.sources import Rereadable, Source
 from watchtower.sources._by_time import ByTime
 from watchtower.sources.file import ReplaySession
@@ -36,6 +37,14 @@ from watchtower.workers.rows import RowReader
 from watchtower.workers.trials import Terms, TrialRoom
 
 LEAST_VERIFY = timedelta(minutes=1)
+SHOWN = frozenset(
+    Need(MeasureName.parse(name))
+    for name in (
+        *("traffic.rate", "traffic.share", "latency.p50", "latency.p95", "latency.p99", "errors.share"),
+        *("drift.psi", "quality.missing_share", "prediction.psi", "prediction.mean", "gpu.utilization", "gpu.memory_used"),
+    )
+)
+"""What metrics, pages and dashboards show of every model, whatever its rules ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +213,8 @@ class Ears:
     moved: Callable[[Plan, Fact, Move], None]
     stopping: Callable[[], bool]
     book: Callable[[], RuleBook]
+    took: Callable[[str, float], None]
+    seen: Callable[[Mapping[Partition, int], Mapping[Partition, int]], None]
 
 
 def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
@@ -215,11 +226,15 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     references = build_references(settings, store, settings.sources)
     room = build_trials(settings, store, references)
     metrics = build_metrics(settings, loaded.book)
+    intake = build_intake(settings, store, references, feeds, ears.committed, live=True)
+    intake.took, intake.seen = ears.took, ears.seen
+    evaluator = build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping)
+    evaluator.took, evaluator.always = ears.took, SHOWN
     return DaemonParts(
         store=store,
         feeds=feeds,
-        intake=build_intake(settings, store, references, feeds, ears.committed, live=True),
-        evaluator=build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping),
+        intake=intake,
+        evaluator=evaluator,
         actions=Actions(store, Standings(settings).steering, room.look, heard=ears.moved),
         room=room,
         outbox=Outbox(store, {name: each.open() for name, each in settings.notifiers.items()}, _letter_writers(settings), heard=metrics.told),

@@ -42,6 +42,7 @@ _TYPERS_USAGE = 2
 
 def main(words: Sequence[str] | None = None) -> None:
     """Runs the command line *words* and exits: 0 fine, 1 error, 64 wrong usage, or what the command says."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices only: threads would spin (7 µs a message instead of 3) and take memory
     given = list(sys.argv[1:] if words is None else words)
     end = given.index("--") if "--" in given else len(given)
     debug = DEBUG in given[:end]
@@ -76,14 +77,17 @@ def build(words: Sequence[str]) -> typer.Typer:
     return app
 
 
-def _watchtower(
-    version: Annotated[bool, typer.Option("--version", help="Tell the version.")] = False,
-    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,  # noqa: ARG001  main() takes it out; it stands here for the help
-) -> None:
-    """Watches machine-learning models in production: drift, latency, errors, GPUs; proves that going back helps, and goes back."""
-    if version:
+def _tell_version(asked: bool) -> None:  # noqa: FBT001  typer calls it so
+    if asked:
         typer.echo(f"watchtower {__version__}")
         raise typer.Exit
+
+
+def _watchtower(
+    version: Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version.")] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,
+) -> None:
+    """Watches machine-learning models in production: drift, latency, errors, GPUs; proves that going back helps, and goes back."""
 
 
 def _not_asked_for() -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 
@@ -16,7 +17,7 @@ from watchtower.edges.clock import Clock
 from watchtower.nouns.errors import ConfigError, Unavailable
 from watchtower.nouns.plan import Evaluation, Fact, Judged, Move, Plan
 from watchtower.nouns.profile import Delta
-from watchtower.nouns.window import Window
+from watchtower.nouns.window import Partition, Window
 from watchtower.web.app import create_app
 from watchtower.web.server import Server
 from watchtower.web.tokens import Tokens
@@ -44,7 +45,7 @@ class Daemon:
         self._path, self._loaded, self._clock = path, loaded, clock
         self._book: RuleBook = loaded.book
         self._stop, self._code = threading.Event(), FINE
-        ears = assembly.Ears(self._committed, self._evaluated, self._moved, self._stop.is_set, lambda: self._book)
+        ears = assembly.Ears(self._committed, self._evaluated, self._moved, self._stop.is_set, lambda: self._book, self._took, self._seen)
         self._parts = assembly.build_daemon(loaded, clock, ears)
         parts = self._parts
         self._loops = {
@@ -113,6 +114,17 @@ class Daemon:
     def _committed(self, delta: Delta) -> None:
         self._parts.metrics.committed(delta)
         self._loops["evaluator"].wake()
+
+    def _took(self, what: str, seconds: float) -> None:
+        if what == "checkpoint":
+            self._parts.metrics.checkpoint_took(seconds)
+        else:
+            self._parts.metrics.scoring_took(seconds)
+
+    def _seen(self, lag: Mapping[Partition, int], lost: Mapping[Partition, int]) -> None:
+        self._parts.metrics.lagging(lag)
+        for partition, messages in lost.items():
+            self._parts.metrics.lost(partition, messages)
 
     def _evaluated(self, model: str, window: Window, evaluation: Evaluation) -> None:
         metrics = self._parts.metrics

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from time import monotonic
 
 from watchtower import line
 from watchtower.core import versions
@@ -34,6 +35,8 @@ class Evaluator:
         response: a model's standing, target, approval.
         heard: told of every committed evaluation (metrics, replay's printing, waking other workers).
         stopping: whether to leave off between two windows.
+        always: scores that are made whether or not a rule asks for them (metrics and pages show them).
+        took: told how many seconds an evaluation took.
     """
 
     store: Store
@@ -45,6 +48,8 @@ class Evaluator:
     response: Callable[[str], Response]
     heard: Heard
     stopping: Callable[[], bool] = field(default=lambda: False)
+    always: frozenset[Need] = frozenset()
+    took: Callable[[str, float], None] = field(default=lambda _what, _seconds: None)
 
     def step(self, now: datetime) -> bool:
         """Evaluates every window that is due, in the order of their ends, then models."""
@@ -62,24 +67,23 @@ class Evaluator:
 
     def evaluate(self, model: str, window: Window, now: datetime) -> Evaluation:
         """Scores one closed window, applies the rules and commits what follows; Fenced where somebody else moved the model meanwhile."""
+        began = monotonic()
         memory = self.store.evaluations.memory(model)
-        opened = self._opened(model, window)
+        opened = self.store.windows.open_profiles(model, window)
         weights = {version: profile.weight for (version, segment), profile in opened.items() if segment == ""}
         memory = replace(memory, served=versions.follow(memory.served, weights, window))
         stored, comparison = self.references.comparison(model, memory)
         if stored is not None and window.start >= stored.valid_from:
             opened = self._binned(model, window, opened, stored)
         book = self.book()
-        needs = line.watched(book, model)
+        needs = line.watched(book, model) | self.always
         past = [Past(each.window, each.live, each.profiles) for each in self.store.windows.history(model, window.start, reach(needs))]
         closed = close(model, window, opened, past, self._before_change(model, memory, needs), memory, comparison, needs)
         evaluation = line.apply(line.score(closed, needs), _counted(memory, opened, complete=stored is not None), book, self.response(model))
         self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now)
+        self.took("scoring", monotonic() - began)
         self.heard(model, window, evaluation)
         return evaluation
-
-    def _opened(self, model: str, window: Window) -> Profiles:
-        return self.store.windows.open_profiles(model, window)
 
     def _before_change(self, model: str, memory: Memory, needs: frozenset[Need]) -> list[Past]:
         """The windows before the live version began, where a rule compares with them."""

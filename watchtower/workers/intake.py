@@ -1,8 +1,8 @@
 """Reads: poll, decode, fold, checkpoint. The only thread that touches the sources' sessions."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -21,7 +21,9 @@ from watchtower.workers.references import References, schema_of
 
 log = logging.getLogger(__name__)
 ENOUGH = 10_000
-"""Messages that are folded at once …"""
+"""Messages that are folded at once, …"""
+HEAVY = 4_000_000
+"""… or so many bytes of them (batches), …"""
 GATHER = 0.2
 """… or what came in so many seconds."""
 ENDS_EVERY = 1.0
@@ -47,6 +49,8 @@ class Intake:
         checkpoint_every: how often what was read is committed.
         now_moves: whether the clock may move watermarks (False in replay).
         committed: told of every committed delta (metrics, waking the evaluator).
+        took: told how many seconds a checkpoint took.
+        seen: told the lag of every assigned partition, and what was lost before it could be read.
     """
 
     store: Store
@@ -57,6 +61,8 @@ class Intake:
     models: Sequence[str]
     checkpoint_every: timedelta
     committed: Callable[[Delta], None]
+    took: Callable[[str, float], None] = lambda _what, _seconds: None
+    seen: Callable[[Mapping[Partition, int], Mapping[Partition, int]], None] = lambda _lag, _lost: None
     now_moves: bool = True
     max_ahead: timedelta = timedelta(minutes=5)
     _catalog: Catalog | None = None
@@ -85,7 +91,8 @@ class Intake:
             for feed in self.feeds:
                 self._seek(feed, list(feed.session.fresh()))
                 did = self._read(feed, now) or did
-            self._look_at_ends()
+            if self.now_moves:
+                self._look_at_ends()
             if self._is_due(now):
                 self.checkpoint(now)
         except Fenced as fenced:
@@ -101,7 +108,9 @@ class Intake:
             self._bind()
             return
         reached("fold.done")
+        began = monotonic()
         self.store.intake.checkpoint(delta, keep_original=any(feed.keep_original for feed in self.feeds))
+        self.took("checkpoint", monotonic() - began)
         self._closed = delta.closed_through
         self.folder.committed(delta)
         self.committed(delta)
@@ -121,21 +130,25 @@ class Intake:
             feed.session.seek({each: self.folder.progress[each].position if each in self.folder.stored else None for each in fresh})
 
     def _read(self, feed: Feed, now: datetime) -> bool:
-        """Gathers about 10,000 messages or 200 ms, and folds them."""
+        """Gathers about 10,000 messages, or 4 MB, or 200 ms, and folds them piece by piece, with checkpoints between where it is time."""
         gathered: list[Messages] = []
-        until, count = monotonic() + GATHER, 0
-        while count < ENOUGH:
+        until, count, size = monotonic() + GATHER, 0, 0
+        while count < ENOUGH and size < HEAVY:
             left = until - monotonic()
             messages = feed.session.poll(max(left, 0.0))
             gathered += messages
             count += sum(len(each.values) for each in messages)
+            size += sum(map(_bytes, messages))
             if left <= 0 or (not messages and feed.session.caught_up()):
                 break
         ended = feed.session.caught_up()
         if not gathered and not ended:
             return False
         self._first_rows(feed, gathered)
-        line.fold(gathered, feed.format, self._known(), self.folder, now=now if self.now_moves else None, ended=ended)
+        for piece in pieces(gathered) or [()]:
+            line.fold(piece, feed.format, self._known(), self.folder, now=now if self.now_moves else None, ended=ended)
+            if self.now_moves and self._is_due(now):
+                self.checkpoint(now)
         return bool(gathered)
 
     def _known(self) -> Catalog:
@@ -172,9 +185,19 @@ class Intake:
         if monotonic() - self._last_ends < ENDS_EVERY:
             return
         self._last_ends = monotonic()
+        reach: dict[Partition, tuple[int, int]] = {}
+        lost: dict[Partition, int] = {}
         for feed in self.feeds:
             for partition, (position, end, at) in feed.session.ends().items():
                 self.folder.saw_end(partition, position, end, at)
+                known = self.folder.progress.get(partition)
+                if known is not None:
+                    reach[partition] = (known.position, end)
+            lost |= feed.session.lost()
+        self.store.intake.set_ends(reach)
+        for partition, messages in lost.items():
+            log.error("messages_lost topic=%s partition=%d messages=%d (retention or a recreated topic took them)", partition.topic, partition.number, messages)
+        self.seen({partition: max(0, end - position) for partition, (position, end) in reach.items()}, lost)
 
     def _is_due(self, now: datetime) -> bool:
         """It is time, or a window has ended."""
@@ -185,3 +208,36 @@ class Intake:
         return after is not None and (before is None or after // size > (self._closed or before) // size)
 
 
+
+
+def _bytes(messages: Messages) -> int:
+    return sum(map(len, filter(None, messages.values)))
+
+
+def pieces(messages: Sequence[Messages]) -> list[list[Messages]]:
+    """*messages* in pieces of at most about 4 MB and 10,000 messages, in order: batches are many rows a message, and memory must not grow with them."""
+    found: list[list[Messages]] = []
+    size = count = 0
+    for each in messages:
+        for part in _cut(each):
+            bigger = _bytes(part)
+            if not found or size + bigger > HEAVY or count + len(part.values) > ENOUGH:
+                found.append([])
+                size = count = 0
+            found[-1].append(part)
+            size, count = size + bigger, count + len(part.values)
+    return found
+
+
+def _cut(messages: Messages) -> list[Messages]:
+    total = _bytes(messages)
+    if total <= HEAVY and len(messages.values) <= ENOUGH:
+        return [messages]
+    step = max(1, min(ENOUGH, len(messages.values) * HEAVY // max(total, 1)))
+    return [_between(messages, first, min(first + step, len(messages.values))) for first in range(0, len(messages.values), step)]
+
+
+def _between(messages: Messages, first: int, last: int) -> Messages:
+    whole = last == len(messages.values)
+    through = messages.next_position if whole else int(messages.positions[last])
+    return replace(messages, values=messages.values[first:last], positions=messages.positions[first:last], appended=messages.appended[first:last], next_position=through)

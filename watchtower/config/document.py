@@ -171,7 +171,7 @@ class _Reading:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self._wrong(key, "a key must be a plain word")
-            elif key.value == "<<" and key.style is None:
+            elif key.value == "<<" and not key.style:
                 merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
             elif key.value in seen:
                 self._wrong(key, f"key {key.value!r} stands twice", f"it stands at line {seen[key.value].start_mark.line + 1} already")

@@ -47,9 +47,10 @@ def read_settings(path: Path) -> Loaded:
         raise ConfigError(list(document.problems) or [Problem(document.place(()), "the settings are no mapping", "begin with sources: and models:")])
     settings, wrong = _settings(document, path.parent)
     size = settings.window.size if settings else Settings.model_fields["window"].default.size
-    rules = gather(_rule_files(document, path.parent), size, _names(document.value.get("notifiers")))
+    files, missing = _rule_files(document, path.parent)
+    rules = gather(files, size, _names(document.value.get("notifiers")))
     checked = lint.check(document, settings, rules) if settings else lint.Findings()
-    problems = _ordered([*document.problems, *wrong, *rules.problems, *checked.errors])
+    problems = _ordered([*document.problems, *wrong, *missing, *rules.problems, *checked.errors])
     if problems or settings is None:
         raise ConfigError(problems)
     return Loaded(path, settings, rules.book, tuple(_ordered(checked.warnings)))
@@ -126,11 +127,14 @@ def _settings(document: Document, folder: Path) -> tuple[Settings | None, list[P
         return None, wording.problems(error, document, Settings)
 
 
-def _rule_files(document: Document, folder: Path) -> list[Path]:
-    """Where the settings leave `rules:` out, the folder may be missing."""
+def _rule_files(document: Document, folder: Path) -> tuple[list[Path], list[Problem]]:
+    """The rule files; where the settings leave `rules:` out, their folder may be missing."""
     written = document.value.get("rules")
     path = folder / (written if isinstance(written, str) else DEFAULT_RULES)
-    return RuleFolder(path).files() if path.exists() or isinstance(written, str) else []
+    if path.exists():
+        return RuleFolder(path).files(), []
+    missing = Problem(document.place(("rules",)), f"there is no file or folder {written}", "make it, or leave rules: out")
+    return [], [missing] if isinstance(written, str) else []
 
 
 def _names(notifiers: object) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def gather(files: Sequence[Path], size: timedelta, notifiers: Sequence[str] | No
         rules, wrong = _rules(document)
         written += rules
         problems += [*wrong, *_measures(document), *_notifiers(document, notifiers)]
-    problems += [*_twice(documents), *(problem for each in written for problem in _untested(each))]
+    problems += [*_twice(documents), *(problem for each in written for problem in (*_untested(each), *_spans(each)))]
     contents = "".join(f"{file.name}={document.sha256};" for file, document in zip(files, documents, strict=True))
     book = RuleBook(tuple(each.rule for each in written), size, tuple(notifiers or ()), hashlib.sha256(contents.encode()).hexdigest()[:16])
     return Gathered(book, tuple(written), tuple(problems))
@@ -148,6 +148,16 @@ def _untested(written: Written) -> Iterator[Problem]:
         if asked and isinstance(measure, MeasureName) and scoring.known(measure) is None and not measure.is_tested and not compared:
             what = f"{measure} has no p-value to be significant"
             yield Problem(written.place(*keys, "significance"), what, "leave significance: out; min_rows: keeps small windows quiet")
+
+
+def _spans(written: Written) -> Iterator[Problem]:
+    """How long something lasts is counted in evaluations, so rows cannot say it."""
+    rule = written.rule
+    for name, span in (("hold", rule.hold), ("keep_firing", rule.keep_firing), ("grace", rule.grace)):
+        if span.rows is not None:
+            yield Problem(written.place(name), f"{name}: rows do not say how long", "write 3 windows, or 5m")
+    if rule.hold.windows == 0:
+        yield Problem(written.place("hold"), "hold: at least 1 window", "1 window fires at once")
 
 
 def _conditions(condition: Condition, keys: tuple[str | int, ...]) -> Iterator[tuple[Condition, tuple[str | int, ...]]]:

@@ -37,7 +37,7 @@ def located(path: str, info: ValidationInfo) -> str:
     return path if folder is None or "://" in path else str(Path(folder) / path)
 
 
-PathText = Annotated[str, AfterValidator(located), Field(min_length=1)]
+PathText = Annotated[str, Field(min_length=1), AfterValidator(located)]
 """A path in a settings file: relative ones are from that file's folder."""
 
 

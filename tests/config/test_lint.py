@@ -1,0 +1,57 @@
+"""What is allowed and yet likely not meant."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.folder import RULE, SOURCE, problems, warnings, written
+from watchtower.rollback_targets.directory import Directory
+
+SHARE = "rules:\n  - {name: A, model: fraud, when: {kind: above, measure: errors.share, value: 0.1}}\n"
+ROLLBACK = "rules:\n  - {name: A, model: fraud, when: {kind: above, measure: drift.psi, value: 0.2}, respond: [rollback]}\n"
+TARGET = "models: {fraud: {artifacts: {kind: directory, path: m}, rollback: {target: {kind: directory, path: m}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "rules", "warning"),
+    [
+        ("labels: {kind: file, path: l.jsonl, wait: 24h}", RULE, "watchtower.yaml:2:1: labels are read from the next release on"),
+        ("", SHARE, "rules/fraud.yaml:2:35: errors.share has no p-value: a few rows can fire rule 'A'; say min_rows:, such as 200"),
+        ("models: {credit: {}}", RULE, "rules/fraud.yaml:4:12: no configured model matches 'fraud'; models: credit"),
+        ("models: {fraud: {healthy: ['6', '5'], unhealthy: ['5']}}", RULE, "watchtower.yaml:2:33: version '5' is listed healthy and unhealthy; unhealthy holds"),
+        ("models: {fraud: {features: {a: numeric}, segments: [a]}}", RULE, "watchtower.yaml:2:53: segment 'a' is no categorical feature of 'fraud'"),
+        ("models: {fraud: {}}", ROLLBACK, "rules/fraud.yaml:2:91: model 'fraud' has no artifacts: no version can be re-run; say models: fraud: artifacts:"),
+        ("models: {'*': {}}", ROLLBACK, "rules/fraud.yaml:2:91: model '*' has no rollback target: nothing can be switched"),
+        (TARGET + "}}}", RULE, "watchtower.yaml:2:76: a writer of `current` that does not take .watchtower.lock can come between look and switch"),
+        ("", RULE + "    respond: [retrain]\n", "rules/fraud.yaml:6:14: retrain is decided and told; nothing is called by it in this release"),
+        ("", "rules: []\n", "there are no rules, so nothing will ever fire"),
+    ],
+)
+def test_it_says_what_is_likely_not_meant(tmp_path: Path, settings: str, rules: str, warning: str) -> None:
+    found = warnings(written(tmp_path, SOURCE + settings + "\n", fraud=rules))
+    assert any(warning in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("settings", "rules"),
+    [
+        ("", RULE),
+        ("models: {fraud: {}}", RULE),
+        ("models: {'*': {}, credit: {}}", RULE),
+        ("", SHARE.replace("value: 0.1", "value: 0.1, min_rows: 200")),
+        ("models: {fraud: {healthy: ['6'], unhealthy: ['5'], features: {c: categorical}, segments: [c]}}", RULE),
+    ],
+)
+def test_it_says_nothing_of_what_is_fine(tmp_path: Path, settings: str, rules: str) -> None:
+    assert warnings(written(tmp_path, SOURCE + settings + "\n", fraud=rules)) == []
+
+
+@pytest.mark.parametrize(("more", "refused"), [("", True), (", approval: required", False), (", accept_race: true", False)])
+def test_a_target_without_compare_and_set_needs_somebody_to_accept_the_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, *, refused: bool) -> None:
+    monkeypatch.setattr(Directory, "compare_and_set", False)
+    path = written(tmp_path, SOURCE + TARGET + more + "}}}\n", fraud=RULE)
+    if refused:
+        said = "target directory has no compare-and-set: it could undo a deployment of somebody else; set approval: required, or accept_race: true"
+        assert problems(path) == [f"watchtower.yaml:2:76: {said}"]
+    else:
+        assert warnings(path)

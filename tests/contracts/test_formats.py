@@ -21,7 +21,9 @@ CATALOGS = (
     Catalog({}, Schema(open=True), max_ahead=0),
     Catalog({}, Schema()),
 )
-GOOD: Mapping[str, bytes] = {"watchtower_json": json.dumps({"model": "m", "time": T / 1e6, "features": {"x": 1.5, "c": "a", "v": [1, 2]}, "prediction": 1}).encode()}
+GOOD: Mapping[str, bytes] = {
+    "watchtower_json": json.dumps({"model": "m", "time": T / 1e6, "features": {"x": 1.5, "c": "a", "v": [1, 2]}, "prediction": 1}).encode()
+}
 """One sound message of each kind: a new format adds its own."""
 
 
@@ -40,7 +42,14 @@ def check_whole(found: Decoded, n: int) -> None:
     if found.labels is None:
         assert places | set(rejected) == set(range(n))
     for batch in found.predictions:
-        assert {len(batch.positions), len(batch.ordinals), len(batch.partition), len(batch.versions.codes), len(batch.statuses.codes), len(batch.roles.codes)} == {len(batch)}
+        assert {
+            len(batch.positions),
+            len(batch.ordinals),
+            len(batch.partition),
+            len(batch.versions.codes),
+            len(batch.statuses.codes),
+            len(batch.roles.codes),
+        } == {len(batch)}
         for column in (*batch.features.values(), *([batch.prediction] if batch.prediction else [])):
             assert len(column.codes if hasattr(column, "codes") else column.values) == len(batch)
             assert column.bad is None or len(column.bad) == len(batch)
@@ -55,7 +64,16 @@ def test_a_format_has_its_sound_message_here(kind: str) -> None:
 @pytest.mark.parametrize("catalog", CATALOGS, ids=["closed", "open", "nothing wanted"])
 def test_garbage_and_truncation_are_rejected_and_their_neighbours_are_not(kind: str, catalog: Catalog) -> None:
     draw, good = random.Random(5), GOOD[kind]
-    bad = [None, b"", draw.randbytes(1000), draw.randbytes(10_000_001), b"\x00" * 10, b"[" * 100_000, b"{" * 1000, *(good[:length] for length in range(0, len(good), 7))]
+    bad = [
+        None,
+        b"",
+        draw.randbytes(1000),
+        draw.randbytes(10_000_001),
+        b"\x00" * 10,
+        b"[" * 100_000,
+        b"{" * 1000,
+        *(good[:length] for length in range(0, len(good), 7)),
+    ]
     values = [each for one in bad for each in (good, one)] + [good]
     found = decoded(kind, *values, catalog=catalog)
     check_whole(found, len(values))
@@ -65,7 +83,9 @@ def test_garbage_and_truncation_are_rejected_and_their_neighbours_are_not(kind: 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["x", "c", "v", "device", "utilization"]) | st.text(max_size=3), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["x", "c", "v", "device", "utilization"]) | st.text(max_size=3), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 FIELDS = [

@@ -1,4 +1,7 @@
-"""A real Kafka broker: KRaft, one node, on free ports; from KAFKA_HOME, WATCHTOWER_KAFKA_LIBS, or Maven's artefacts. Also a process: `python -m tests.servers.kafka`."""
+"""A real Kafka broker: KRaft, one node, on free ports; from KAFKA_HOME, WATCHTOWER_KAFKA_LIBS, or Maven's artefacts.
+
+Also a process: `python -m tests.servers.kafka`.
+"""
 
 import os
 import shutil
@@ -185,7 +188,7 @@ def broker() -> Iterator[Broker]:
 def main() -> None:
     """Prints the address and stays until interrupted."""
     with broker() as running:
-        print(running.address, flush=True)  # noqa: T201  a process for people and scripts
+        print(running.address, flush=True)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.pause()
 

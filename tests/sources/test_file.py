@@ -1,7 +1,7 @@
 """Lines of files as messages."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,28 @@ from watchtower.sources._follow import FollowSession
 from watchtower.sources._lines import BLOCK, LONGEST, MOST_LINES
 from watchtower.sources.file import File, ReplaySession
 
+OPENED: list[ReplaySession | FollowSession] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
 
 def source(path: Path) -> File:
     return File.model_validate({"path": str(path), "format": {"kind": "watchtower_json"}})
 
 
+def opened(path: Path, *, follow: bool = True) -> FollowSession:
+    session = source(path).open(follow=follow)
+    OPENED.append(session)
+    return session
+
+
 def followed(path: Path, at: int | None = None) -> FollowSession:
-    session = source(path).open()
+    session = opened(path)
     session.seek({Partition(str(path)): at})
     return session
 
@@ -42,7 +57,7 @@ def all_rows(session: ReplaySession | FollowSession) -> list[tuple[int, bytes | 
 
 def test_nothing_is_read_before_it_is_sought(tmp_path: Path) -> None:
     write(tmp_path / "a", b"one\n")
-    session = source(tmp_path / "a").open()
+    session = opened(tmp_path / "a")
     assert session.poll(0) == []
     assert session.fresh() == [Partition(str(tmp_path / "a"))]
     session.seek(dict.fromkeys(session.fresh()))
@@ -72,7 +87,7 @@ def test_a_line_without_its_newline_is_waited_for_while_following(tmp_path: Path
 
 def test_a_last_line_without_its_newline_counts_where_nothing_more_is_written(tmp_path: Path) -> None:
     write(tmp_path / "a", b"one\ntwo")
-    session = source(tmp_path / "a").open(follow=False)
+    session = opened(tmp_path / "a", follow=False)
     session.seek(dict.fromkeys(session.fresh()))
     (polled,) = session.poll(10)
     assert (rows([polled]), polled.next_position, polled.read_at) == ([(0, b"one"), (4, b"two")], 7, 0)
@@ -148,7 +163,9 @@ def files(folder: Path, *contents: bytes) -> list[Path]:
 
 
 def replayed(paths: Sequence[Path]) -> ReplaySession:
-    return ReplaySession(paths, source(paths[0]).format)
+    session = ReplaySession(paths, source(paths[0]).format)
+    OPENED.append(session)
+    return session
 
 
 def test_replayed_files_are_one_partition_whose_positions_count_through_all_files(tmp_path: Path) -> None:

@@ -18,8 +18,11 @@ HERE = TopicPartition("t", 0)
 Row = tuple[int, int, bytes | None]
 
 
-def batch(first: int, values: Sequence[bytes | None], *, compression: int = 0, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = (), magic: int = 2) -> bytes:
-    builder = MemoryRecordsBuilder(magic, compression, 1 << 26, offset=first)
+Headers = Sequence[tuple[str, bytes]]
+
+
+def batch(first: int, values: Sequence[bytes | None], *, codec: int = 0, key: bytes | None = None, headers: Headers = (), magic: int = 2) -> bytes:
+    builder = MemoryRecordsBuilder(magic, codec, 1 << 26, offset=first)
     for i, value in enumerate(values):
         builder.append(1_700_000_000_000 + i * 7, key, value, list(headers))
     builder.close()
@@ -37,7 +40,7 @@ def transactional(first: int, values: Sequence[bytes]) -> bytes:
 def columns(raw: bytes, at: int = 0, *, each: int = 1000, kind: type[ColumnRecords] = ColumnRecords, aborted: Sequence[object] = ()) -> tuple[list[Row], int]:
     part = kind(at, HERE, MemoryRecords(raw), isolation_level=IsolationLevel.READ_COMMITTED, aborted_transactions=aborted)
     rows: list[Row] = []
-    while part:
+    while part.record_iterator is not None:
         for taken in part.take(each):
             rows += zip(taken.offsets.tolist(), taken.timestamps.tolist(), taken.values, strict=True)
             assert taken.next == part.next_fetch_offset
@@ -59,11 +62,11 @@ FETCHES = {
     "one record": batch(9, [b"one"]),
     "keys": batch(0, VALUES, key=b"k" * 300),
     "headers": batch(0, VALUES, headers=[("trace", b"1" * 200), ("b", b"")]),
-    "gzip": batch(0, VALUES, compression=1),
-    "snappy": batch(0, VALUES, compression=2),
-    "lz4": batch(0, VALUES, compression=3),
-    "zstd": batch(0, VALUES, compression=4),
-    "compressed among plain": batch(0, VALUES) + batch(len(VALUES), VALUES, compression=3) + batch(2 * len(VALUES), VALUES),
+    "gzip": batch(0, VALUES, codec=1),
+    "snappy": batch(0, VALUES, codec=2),
+    "lz4": batch(0, VALUES, codec=3),
+    "zstd": batch(0, VALUES, codec=4),
+    "compressed among plain": batch(0, VALUES) + batch(len(VALUES), VALUES, codec=3) + batch(2 * len(VALUES), VALUES),
     "an old format": batch(0, [b"a", b"b"], magic=1),
     "transactional": transactional(0, [b"a", b"b"]) + batch(2, [b"c"]),
     "cut off by the fetch's limit": batch(0, VALUES) + batch(len(VALUES), VALUES)[:-1],

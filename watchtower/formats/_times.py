@@ -99,7 +99,7 @@ def _aligned(values: Sequence[str], length: int) -> Ints:
         fine &= signs[place] == ord(mark)
     places, weights = _weights(layout)
     digits = signs[places] - ord("0")
-    fine &= digits.max(axis=0) <= 9  # noqa: PLR2004  a digit
+    fine &= digits.max(axis=0) <= 9
     fields = (weights @ digits.astype(np.float32)).astype(np.int64)
     return np.where(fine & _possible(fields), _moments(fields, layout, signs), bad)
 
@@ -121,7 +121,7 @@ def _weights(layout: re.Match[str]) -> tuple[list[int], NDArray[np.float32]]:
     """Where digits stand, and what each adds to year, month, day, hour, minute, second, microsecond, zone's hour, zone's minute."""
     places = dict(_PLACES)
     for k in range(len(layout[1] or ".") - 1):
-        places[_SECONDS + 1 + k] = (6, 10 ** (5 - k) if k < 6 else 0)  # noqa: PLR2004  microseconds have six digits
+        places[_SECONDS + 1 + k] = (6, 10 ** (5 - k) if k < 6 else 0)
     if len(layout[2] or "") > 1:
         start = layout.start(2)
         places |= {start + 1: (7, 10), start + 2: (7, 1), start + 4: (8, 10), start + 5: (8, 1)}
@@ -133,7 +133,7 @@ def _weights(layout: re.Match[str]) -> tuple[list[int], NDArray[np.float32]]:
 
 def _possible(fields: Ints) -> NDArray[np.bool_]:
     """Whether each field is in its range; the day is held against its month in :func:`_moments`."""
-    possible: NDArray[np.bool_] = (fields[7] < 24) & (fields[8] < 60)  # noqa: PLR2004  hours, minutes
+    possible: NDArray[np.bool_] = (fields[7] < 24) & (fields[8] < 60)
     for field, (least, most) in zip(fields, _RANGES, strict=False):
         possible &= (field >= least) & (field <= most)
     return possible

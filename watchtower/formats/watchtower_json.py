@@ -15,8 +15,11 @@ from watchtower.formats._columns import class_text
 from watchtower.formats._message import Many, Message, Single, decoders
 from watchtower.formats._parsing import parsed
 from watchtower.formats._rows import Rows, Stream, as_text, batch, meta, screened, sound_name, stream, unsound
+from watchtower.formats._schema import schema_message
 from watchtower.formats._times import BAD, times
 from watchtower.nouns.batch import Catalog, Decoded, Ints, Labels, Messages, PredictionBatch, Reason, Rejection, Schema
+
+__all__ = ["WatchtowerJson", "schema_message"]
 
 
 class WatchtowerJson(Format):

@@ -27,7 +27,7 @@ class Producing:
         self._producer = self._connected()
 
     def send(self, letters: Sequence[tuple[str, bytes]]) -> None:
-        """Returns when the brokers have all (key, value) of *letters*; Unavailable where they do not take them, some may have been written then."""
+        """Returns when the brokers have all (key, value) of *letters*; Unavailable where they do not (some may have been written)."""
         try:
             too_large = self._sent(letters)
             if too_large and (still := self._sent([(key, _without_original(value)) for key, value in too_large])):
@@ -81,4 +81,6 @@ class Producing:
 def _without_original(value: bytes) -> bytes:
     """The same letter, which says that the message itself did not fit."""
     letter = json.loads(value)
-    return json.dumps({key: each for key, each in letter.items() if key not in {"original", "encoding"}} | {"original_left_out": "larger than the topic takes"}).encode()
+    return json.dumps(
+        {key: each for key, each in letter.items() if key not in {"original", "encoding"}} | {"original_left_out": "larger than the topic takes"}
+    ).encode()

@@ -32,12 +32,12 @@ class Consumer(KafkaConsumer):  # type: ignore[misc]
         self._cluster.config["allow_auto_create_topics"] = False  # the client does not hand this option down
         self._fetcher.PartitionRecords = parser()
 
-    def poll(self, timeout_ms: int = 0, max_records: int | None = None, update_offsets: bool = True) -> dict[TopicPartition, list[Records]]:  # noqa: FBT001, FBT002
+    def poll(self, timeout_ms: int = 0, max_records: int | None = None, update_offsets: bool = True) -> dict[TopicPartition, list[Records]]:  # noqa: FBT001, FBT002  its signature
         """See KafkaConsumer.poll.
 
         A group's leader that has planned the assignment does not ask for it any more if the poll ended before it came; it is made to.
         """
-        if self._coordinator._join_task is not None:  # noqa: SLF001
+        if self._coordinator._join_task is not None:  # noqa: SLF001  private, pinned with the record loop
             self._coordinator.request_rejoin()
         found: dict[TopicPartition, list[Records]] = super().poll(timeout_ms, max_records, update_offsets)
         return found

@@ -2,20 +2,20 @@
 
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
 import numpy as np
-from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from watchtower.edges.clock import Clock
 from watchtower.nouns.batch import Messages
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.window import Partition, micros
+from watchtower.sources._assignments import Assignments, hold
 from watchtower.sources._kafka_client import POLL_RECORDS, Consumer, unavailable
 from watchtower.sources._records import KNOWN_VERSION, Records, StockRecords, parser
 
@@ -30,39 +30,6 @@ GONE_AFTER = 10.0
 """Seconds after which a topic that was there and is not any more is taken as deleted."""
 
 Start = Literal["earliest", "latest"] | datetime
-
-
-class Assignments(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes rebalances and pauses what is new. Called on the client's own thread, where nothing may block.
-
-    What is new also gets a position, so that the client never looks for a committed one.
-    """
-
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
-        self.changes: deque[tuple[bool, tuple[TopicPartition, ...]]] = deque()
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Notes what is not ours any more."""
-        self.changes.append((False, tuple(revoked)))
-
-    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """The same, where somebody else has them already."""
-        self.changes.append((False, tuple(lost)))
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Pauses what is ours now, until it is sought."""
-        partitions = tuple(assigned)
-        hold(self._consumer, partitions)
-        self.changes.append((True, partitions))
-
-
-def hold(consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
-    """Nothing is fetched from *partitions* until they are sought."""
-    if partitions:
-        consumer.pause(*partitions)
-    for each in partitions:
-        consumer.seek(each, 0)
 
 
 class KafkaSession:
@@ -100,7 +67,7 @@ class KafkaSession:
             self._move(consumer, dict(error.args[0]))
             return []
         except LogTruncationError as error:
-            log.error("log_cut topic=%s reason=%s", self._topic, error)
+            log.warning("log_cut topic=%s reason=%s", self._topic, error)
             self._move(consumer, {each: consumer.place(each) or 0 for each in error.divergent_offsets})
             return []
         except NoOffsetForPartitionError:
@@ -169,7 +136,7 @@ class KafkaSession:
         if consumer is None or not identity or identity == self._identity:
             return
         if self._identity:
-            log.error("topic_recreated topic=%s what=messages of the old topic that were not read are lost, the new one is read", self._topic)
+            log.warning("topic_recreated topic=%s what=messages of the old topic that were not read are lost, the new one is read", self._topic)
         for number in self._ours:
             place = consumer.place(TopicPartition(self._topic, number))
             if number in self._ends and place is not None:
@@ -185,7 +152,9 @@ class KafkaSession:
     def seek(self, positions: Mapping[Partition, int | None]) -> None:
         """Goes on at these positions; None (or another topic's position) is where `start` says, for partitions that appear later the start."""
         self._note_changes()
-        wanted = {TopicPartition(self._topic, each.number): at if each.identity == self._identity else None for each, at in positions.items() if self._has(each)}
+        wanted = {
+            TopicPartition(self._topic, each.number): at if each.identity == self._identity else None for each, at in positions.items() if self._has(each)
+        }
         if not wanted:
             return
         consumer = self._connected()

@@ -47,7 +47,7 @@ def lines(file: BinaryIO, at: int, until: int, base: int = 0, *, complete: bool)
     return _without_blank(values, starts, base + (until if ended else at + last + 1))
 
 
-def _long_line(file: BinaryIO, block: bytes, at: int, until: int, base: int, *, complete: bool) -> Lines:
+def _long_line(file: BinaryIO, block: bytes, at: int, until: int, base: int, *, complete: bool) -> Lines:  # noqa: PLR0913  as lines, and what was read
     """A line longer than a block, or one that has not ended."""
     kept, reach = [block], at + len(block)
     end = -1

@@ -114,7 +114,7 @@ class _Batch:
 
     @property
     def is_simple(self) -> bool:
-        return self.magic == 2 and not self.attributes & _LEFT_TO_STOCK  # noqa: PLR2004  the format since Kafka 0.11
+        return self.magic == 2 and not self.attributes & _LEFT_TO_STOCK
 
 
 def _batches(raw: bytes) -> Iterator[_Batch]:
@@ -166,15 +166,15 @@ def _starts(raw: bytes, batches: Sequence[_Batch], bounds: Sequence[tuple[int, i
     """int64[records]: where each record's attributes stand, right behind its length. The one loop over records."""
     starts: list[int] = []
     note = starts.append
-    for batch, (at, end) in zip(batches, bounds, strict=True):
-        before = len(starts)
+    for batch, (begin, end) in zip(batches, bounds, strict=True):
+        at, before = begin, len(starts)
         while at < end:
             length = raw[at]
             at += 1
-            if length > 127:  # noqa: PLR2004  a varint goes on
+            if length > 127:
                 length &= 127
                 shift = 7
-                while (more := raw[at]) > 127:  # noqa: PLR2004
+                while (more := raw[at]) > 127:
                     length |= (more & 127) << shift
                     shift += 7
                     at += 1
@@ -216,11 +216,11 @@ def _varints(signs: np.typing.NDArray[np.uint8], at: Ints) -> tuple[Ints, Ints]:
     """Zigzag varints that begin at *at*, and where each ends."""
     first = signs[at].astype(np.int64)
     value, at, shift = first & 127, at + 1, 7
-    going = np.flatnonzero(first > 127)  # noqa: PLR2004
-    while len(going) and shift < 70:  # noqa: PLR2004  ten bytes are the most
+    going = np.flatnonzero(first > 127)
+    while len(going) and shift < 70:
         more = signs[at[going]].astype(np.int64)
         value[going] |= (more & 127) << shift
         at[going] += 1
-        going = going[more > 127]  # noqa: PLR2004
+        going = going[more > 127]
         shift += 7
     return (value >> 1) ^ -(value & 1), at

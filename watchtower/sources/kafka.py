@@ -53,8 +53,8 @@ class Kafka(Source):
 
     def open(self, instance: str = "") -> SourceSession:
         """A session, connected at its first poll. *instance*: the static member's name, "" is a dynamic member."""
-        from watchtower.sources._kafka_client import consumer
-        from watchtower.sources._kafka_session import KafkaSession
+        from watchtower.sources._kafka_client import consumer  # noqa: PLC0415  kafka-python takes 23 MB
+        from watchtower.sources._kafka_session import KafkaSession  # noqa: PLC0415  kafka-python takes 23 MB
 
         group: dict[str, object] = {"group_id": self.group, "session_timeout_ms": SESSION_SECONDS * 1000, "heartbeat_interval_ms": 2000}
         if instance:
@@ -63,7 +63,7 @@ class Kafka(Source):
 
     def reread(self, spans: Sequence[Span]) -> Iterator[Messages]:
         """See Source.reread: with a consumer of its own, outside of the group."""
-        from watchtower.sources._reread import reread
+        from watchtower.sources._reread import reread  # noqa: PLC0415  kafka-python takes 23 MB
 
         return reread(self.brokers, self.security, spans)
 
@@ -73,7 +73,7 @@ class Kafka(Source):
 
     def look(self) -> str:
         """How many partitions the topic has, asked outside of the group."""
-        from watchtower.sources._reread import partitions
+        from watchtower.sources._reread import partitions  # noqa: PLC0415  kafka-python takes 23 MB
 
         found = partitions(self.brokers, self.security, self.topic)
         return f"topic {self.topic} has {found} partition{'' if found == 1 else 's'}"
@@ -96,7 +96,7 @@ class DeadLetters:
 
     def send(self, letters: Sequence[tuple[str, bytes]]) -> None:
         """Returns when the brokers have all (key, value) of *letters*; Unavailable where they do not take them (some may have been written)."""
-        from watchtower.sources._dead_letters import Producing
+        from watchtower.sources._dead_letters import Producing  # noqa: PLC0415  kafka-python takes 23 MB
 
         self._open = self._open or Producing(*self._to)
         try:

@@ -25,7 +25,7 @@ Json = dict[str, object]
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Ours, with this checkout in front and one numerical thread a process."""
     paths = [str(ROOT), *(path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **(extra or {})}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", **(extra or {})}
 
 
 def watchtower(*words: str, folder: Path, limit: float = 60.0, extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,11 @@ TARGET = "models: {fraud: {artifacts: {kind: directory, path: m}, rollback: {tar
         ("labels: {kind: file, path: l.jsonl, wait: 24h}", RULE, "watchtower.yaml:2:1: labels are read from the next release on"),
         ("", SHARE, "rules/fraud.yaml:2:35: errors.share has no p-value: a few rows can fire rule 'A'; say min_rows:, such as 200"),
         ("models: {credit: {}}", RULE, "rules/fraud.yaml:4:12: no configured model matches 'fraud'; models: credit"),
-        ("models: {fraud: {healthy: ['6', '5'], unhealthy: ['5']}}", RULE, "watchtower.yaml:2:33: version '5' is listed healthy and unhealthy; unhealthy holds"),
+        (
+            "models: {fraud: {healthy: ['6', '5'], unhealthy: ['5']}}",
+            RULE,
+            "watchtower.yaml:2:33: version '5' is listed healthy and unhealthy; unhealthy holds",
+        ),
         ("models: {fraud: {features: {a: numeric}, segments: [a]}}", RULE, "watchtower.yaml:2:53: segment 'a' is no categorical feature of 'fraud'"),
         ("models: {fraud: {}}", ROLLBACK, "rules/fraud.yaml:2:91: model 'fraud' has no artifacts: no version can be re-run; say models: fraud: artifacts:"),
         ("models: {'*': {}}", ROLLBACK, "rules/fraud.yaml:2:91: model '*' has no rollback target: nothing can be switched"),
@@ -47,7 +51,9 @@ def test_it_says_nothing_of_what_is_fine(tmp_path: Path, settings: str, rules: s
 
 
 @pytest.mark.parametrize(("more", "refused"), [("", True), (", approval: required", False), (", accept_race: true", False)])
-def test_a_target_without_compare_and_set_needs_somebody_to_accept_the_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, *, refused: bool) -> None:
+def test_a_target_without_compare_and_set_needs_somebody_to_accept_the_race(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, *, refused: bool
+) -> None:
     monkeypatch.setattr(Directory, "compare_and_set", False)
     path = written(tmp_path, SOURCE + TARGET + more + "}}}\n", fraud=RULE)
     if refused:

@@ -125,8 +125,18 @@ def test_the_store_is_found_whatever_is_wrong_elsewhere(tmp_path: Path) -> None:
 
 
 def test_json_settings_are_read_alike(tmp_path: Path) -> None:
-    settings = {"source": {"kind": "file", "path": "x", "format": {"kind": "watchtower_json"}}, "window": {"size": "60s"}, "models": {"fraud": {"healthy": ["6"]}}}
-    loaded = read_settings(written(tmp_path, json.dumps(settings, indent=1), fraud=json.dumps({"rules": [{"name": "A", "model": "*", "when": {"kind": "absent", "measure": "traffic.rate"}}]}, indent=1)))
+    settings = {
+        "source": {"kind": "file", "path": "x", "format": {"kind": "watchtower_json"}},
+        "window": {"size": "60s"},
+        "models": {"fraud": {"healthy": ["6"]}},
+    }
+    loaded = read_settings(
+        written(
+            tmp_path,
+            json.dumps(settings, indent=1),
+            fraud=json.dumps({"rules": [{"name": "A", "model": "*", "when": {"kind": "absent", "measure": "traffic.rate"}}]}, indent=1),
+        )
+    )
     assert loaded.settings.window.size == timedelta(minutes=1)
     assert [rule.name for rule in loaded.book.rules] == ["A"]
 

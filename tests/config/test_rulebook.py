@@ -32,7 +32,10 @@ def rule(when: str, more: str = "", name: str = "A") -> str:
         (rule("{kind: above, measure: drift.psi, value: 1}", "hold: 0 windows"), "5:11: hold: at least 1 window; 1 window fires at once"),
         (rule("{kind: above, measure: drift.psi, value: 1}", "keep_firing: at least 5 rows"), "5:18: keep_firing: rows do not say how long"),
         (rule("{kind: above, measure: drift.psi, value: 1}", "severity: pag"), "5:15: severity: expected 'info', 'warn' or 'page'; did you mean 'page'?"),
-        (rule("{kind: above, measure: drift.psi, value: 1}", "respond: [rolback]"), "5:15: expected 'shadow', 'rollback' or 'retrain'; did you mean 'rollback'?"),
+        (
+            rule("{kind: above, measure: drift.psi, value: 1}", "respond: [rolback]"),
+            "5:15: expected 'shadow', 'rollback' or 'retrain'; did you mean 'rollback'?",
+        ),
         (rule("{kind: above, measure: drift.psi, value: 1}", "notify: [b]"), "5:14: unknown notifier 'b'; known notifiers: "),
         (rule("{kind: above, measure: drift.psi, value: 1}", "notfy: [b]"), "5:5: unknown key 'notfy'; did you mean 'notify'?"),
         ("rules:\n  - {model: fraud}\n", "2:5: 'name' is missing"),
@@ -48,7 +51,13 @@ def test_a_problem_says_what_and_what_instead(tmp_path: Path, text: str, problem
 
 def test_problems_of_settings_and_rules_come_together(tmp_path: Path) -> None:
     found = problems(written(tmp_path, SOURCE + "windw: {}\n", a=rule("{kind: abov}"), b=rule("{kind: above, measure: drift.ps, valu: 1}", name="B")))
-    assert [each.partition(": ")[0] for each in found] == ["watchtower.yaml:2:1", "rules/a.yaml:4:18", "rules/b.yaml:4:11", "rules/b.yaml:4:34", "rules/b.yaml:4:44"]
+    assert [each.partition(": ")[0] for each in found] == [
+        "watchtower.yaml:2:1",
+        "rules/a.yaml:4:18",
+        "rules/b.yaml:4:11",
+        "rules/b.yaml:4:34",
+        "rules/b.yaml:4:44",
+    ]
 
 
 def test_a_name_that_stands_twice_is_told_at_both_places(tmp_path: Path) -> None:

@@ -1,0 +1,5 @@
+"""`python -m watchtower`."""
+
+from watchtower.cli.main import main
+
+main()

@@ -13,7 +13,7 @@ LONGEST_WAIT = 3600.0
 
 def is_fine(status: int) -> bool:
     """Whether the far end took it."""
-    return 200 <= status < 300  # noqa: PLR2004  what HTTP calls success
+    return 200 <= status < 300
 
 
 def is_retried(status: int) -> bool:

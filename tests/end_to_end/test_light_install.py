@@ -1,15 +1,17 @@
 """The line runs without the extras; who needs one is told the command that installs it."""
 
 import json
+import os
 import random
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from tests.end_to_end.running import environment, write_rules
+from tests.end_to_end.running import COMMAND, environment, write_rules
 from watchtower.programs.demo.files import Folder
 
 EXTRAS = ("onnxruntime", "onnx", "evidently", "pandas", "grafana_foundation_sdk", "matplotlib", "polars", "confluent_kafka", "httpx", "hypothesis", "pytest")
@@ -22,9 +24,16 @@ class Refuse:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Refuse())
-from watchtower.cli.main import main
-main()
 """
+"""What Python runs at its start (sitecustomize), in the daemon's children too."""
+
+
+class Run(Protocol):
+    """Runs one command in *folder*."""
+
+    def __call__(self, *words: str, folder: Path) -> subprocess.CompletedProcess[str]: ...
+
+
 SETTINGS = """\
 source: {kind: file, path: predictions.jsonl, format: {kind: watchtower_json}}
 window: {size: 10s, lateness: 1s}
@@ -42,9 +51,20 @@ server: {listen: "127.0.0.1:0"}
 RULE = "{name: Drift, model: fraud, when: {kind: above, measure: drift.psi, feature: '*', value: 0.2}, respond: [rollback]}"
 
 
-def light(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """`watchtower` where none of the extras can be imported."""
-    return subprocess.run([sys.executable, "-P", "-c", BLOCKER, *words], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    site = tmp_path_factory.mktemp("site")
+    (site / "sitecustomize.py").write_text(BLOCKER)
+    known = environment()
+    without = {**known, "PYTHONPATH": os.pathsep.join([str(site), known["PYTHONPATH"]])}
+    refused = subprocess.run([sys.executable, "-P", "-c", "import onnxruntime"], env=without, capture_output=True, check=False)
+    assert refused.returncode == 1
+
+    def run(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*COMMAND, *words], cwd=folder, env=without, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
 
 
 @pytest.fixture
@@ -70,7 +90,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_check_and_replay_do_without_the_extras(folder: Path):
+def test_check_and_replay_do_without_the_extras(light: Run, folder: Path):
     assert light("check", folder=folder).returncode == 0, light("check", folder=folder).stderr
     done = light("replay", "predictions.jsonl", "--json", folder=folder)
     assert done.returncode == 10, done.stderr
@@ -79,7 +99,7 @@ def test_check_and_replay_do_without_the_extras(folder: Path):
     assert lines[-1]["predictions"] == 6000
 
 
-def test_a_trial_without_onnxruntime_is_broken_and_names_the_command(folder: Path):
+def test_a_trial_without_onnxruntime_is_broken_and_names_the_command(light: Run, folder: Path):
     done = light("replay", "predictions.jsonl", "--trial", "--json", folder=folder)
     assert done.returncode == 10, done.stderr
     held = [each for each in map(json.loads, done.stdout.splitlines()) if each["type"] == "decision" and each["decision"] == "hold"]
@@ -89,7 +109,7 @@ def test_a_trial_without_onnxruntime_is_broken_and_names_the_command(folder: Pat
 
 
 @pytest.mark.parametrize(("words", "extra"), [(("dashboards", "out"), "watchtower-ml[dashboards]"), (("demo", "--folder", "demo-run"), "watchtower-ml[all]")])
-def test_a_command_that_needs_an_extra_names_the_command_that_installs_it(tmp_path: Path, words: tuple[str, ...], extra: str):
+def test_a_command_that_needs_an_extra_names_the_command_that_installs_it(light: Run, tmp_path: Path, words: tuple[str, ...], extra: str):
     done = light(*words, folder=tmp_path)
     assert done.returncode == 1
     assert "pip install" in done.stderr

@@ -1,15 +1,18 @@
 """Fixtures that every room may use."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.servers._require import need
 from tests.servers.kafka import Broker, NoKafkaError, broker
+from watchtower.edges.children import SILENT
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """kafka-python reads its schemas in a way that Python 3.11 alone calls old."""
+    """No telemetry from any library. kafka-python reads its schemas in a way that Python 3.11 alone calls old."""
+    os.environ.update(SILENT)
     for module in ("kafka.protocol.schemas.load_json", "importlib.resources._legacy"):
         config.addinivalue_line("filterwarnings", f"ignore:(read_text|open_text) is deprecated:DeprecationWarning:{module}")
 

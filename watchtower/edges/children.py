@@ -18,6 +18,8 @@ from watchtower.nouns.errors import ConfigError, Problem, ShadowError
 
 _PIECE = 1 << 20
 _LAST_WORDS = 3
+SILENT = {"ORT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+"""onnxruntime reports its use to its makers unless told not to before it is imported; we phone nobody."""
 
 
 class Child:
@@ -136,12 +138,12 @@ def _opened(answer: bytes) -> object:
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Our own variables, one thread for numpy, and the place that we were imported from where that is no site-packages."""
+    """Our own variables, no telemetry, one thread for numpy, and the place that we were imported from where that is no site-packages."""
     root = Path(watchtower.__file__).resolve().parent.parent
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     if root.name not in {"site-packages", "dist-packages"}:
         paths.append(str(root))
-    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths), **extra}
+    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **SILENT, "PYTHONPATH": os.pathsep.join(paths), **extra}
 
 
 def _let_go(pipe: IO[bytes]) -> None:

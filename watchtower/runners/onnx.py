@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from watchtower.core.inputs import InputSpec, rows_at_once
+from watchtower.edges.children import SILENT
 from watchtower.model_stores import Artefact
 from watchtower.nouns.errors import ShadowError
 from watchtower.runners import Outputs, Runner
@@ -50,6 +51,7 @@ class Onnx(Runner):
         """Loads the bytes of *artefact*, if they are those of its digest; ShadowError where they are not, or do not load."""
         blob = verified(artefact)
         before = resident_bytes()
+        os.environ.update(SILENT)
         try:
             import onnxruntime
         except ImportError as missing:

@@ -26,4 +26,6 @@ def measure(folder: Path, broker: Broker, times: int) -> list[Figure]:
                 raise CannotMeasureError(msg)
     say("\n### Commands\n")
     say(table(["command", "seconds: median (each)"], [[f"watchtower {word}", spread(seconds, ".2f")] for word, seconds in taken.items()]))
-    return [Figure(f"watchtower {word}", f"under {LIMITS[word]:g} s", f"{median(seconds):.2f} s", median(seconds) < LIMITS[word]) for word, seconds in taken.items()]
+    return [
+        Figure(f"watchtower {word}", f"under {LIMITS[word]:g} s", f"{median(seconds):.2f} s", median(seconds) < LIMITS[word]) for word, seconds in taken.items()
+    ]

@@ -24,7 +24,12 @@ def measure(folder: Path, broker: Broker, rows: int) -> list[Figure]:
     small, _ = _filled(folder / "small", broker, 10_000)
     large, course = _filled(folder / "large", broker, rows)
     say("\n### Resident memory of the daemon and its children\n")
-    say(table(["", "MB"], [["idle", f"{idle / 1e6:.0f}"], ["a window of 10 thousand rows", f"{small / 1e6:.0f}"], [f"a window of {rows:,} rows", f"{large / 1e6:.0f}"]]))
+    say(
+        table(
+            ["", "MB"],
+            [["idle", f"{idle / 1e6:.0f}"], ["a window of 10 thousand rows", f"{small / 1e6:.0f}"], [f"a window of {rows:,} rows", f"{large / 1e6:.0f}"]],
+        )
+    )
     say("\nWhile it filled: " + ", ".join(f"{resident / 1e6:.0f} MB at {count:,} rows" for count, resident in course) + ".")
     return [
         Figure("resident memory, idle", f"under {IDLE_LIMIT / 1e6:.0f} MB", f"{idle / 1e6:.0f} MB", idle < IDLE_LIMIT),

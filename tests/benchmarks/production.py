@@ -77,7 +77,13 @@ def prepared(folder: Path, broker: Broker, topic: str, *, window: str = WINDOW) 
     port = free_port()
     features, group = ", ".join(f"{name}: numeric" for name in FEATURES), f"{topic}-{uuid.uuid4().hex[:6]}"
     (folder / "watchtower.yaml").write_text(SETTINGS.format(broker=broker.address, topic=topic, group=group, window=window, features=features, port=port))
-    write_rules(folder, [f"{{name: {name}, model: fraud, when: {{kind: above, {when}}}, over: 2 windows, severity: warn, notify: [], respond: []}}" for name, when in CONDITIONS.items()])
+    write_rules(
+        folder,
+        [
+            f"{{name: {name}, model: fraud, when: {{kind: above, {when}}}, over: 2 windows, severity: warn, notify: [], respond: []}}"
+            for name, when in CONDITIONS.items()
+        ],
+    )
     write_reference(folder / "reference.csv")
     return Daemon(folder, port)
 
@@ -182,4 +188,3 @@ def cpu_seconds(pids: Sequence[int]) -> float:
         with contextlib.suppress(OSError, ValueError, IndexError):
             total += sum(int(each) for each in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15])
     return total / TICKS
-

@@ -52,7 +52,11 @@ def batches(draw: random.Random) -> Iterator[Template]:
     for _ in range(400):
         head = {"model": "fraud", "version": "7", "rows": ROWS}
         features = {name: [round(draw.lognormvariate(2, 1), 4) for _ in range(ROWS)] for name in FEATURES}
-        tail = {"features": features, "prediction": [round(draw.random(), 4) for _ in range(ROWS)], "latency_ms": [round(draw.expovariate(0.08), 2) for _ in range(ROWS)]}
+        tail = {
+            "features": features,
+            "prediction": [round(draw.random(), 4) for _ in range(ROWS)],
+            "latency_ms": [round(draw.expovariate(0.08), 2) for _ in range(ROWS)],
+        }
         yield _cut(head, tail | {"status": "ok", "instance": f"fraud-7-{draw.randrange(4)}"})
 
 
@@ -96,7 +100,9 @@ def _sender(broker: Broker) -> tuple[Callable[[str, bytes, int], None], Callable
     except ImportError:
         producer = KafkaProducer(bootstrap_servers=broker.address, linger_ms=20, batch_size=1 << 18)
         return lambda topic, value, partition: producer.send(topic, value, partition=partition) and None, lambda: producer.flush(120)
-    fast = Producer({"bootstrap.servers": broker.address, "linger.ms": 20, "batch.num.messages": 10_000, "batch.size": 1 << 20, "queue.buffering.max.messages": 200_000})
+    fast = Producer(
+        {"bootstrap.servers": broker.address, "linger.ms": 20, "batch.num.messages": 10_000, "batch.size": 1 << 20, "queue.buffering.max.messages": 200_000}
+    )
 
     def send(topic: str, value: bytes, partition: int) -> None:
         while True:

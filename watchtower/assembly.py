@@ -101,7 +101,9 @@ def build_intake(settings: Settings, store: Store, references: References, feeds
     )
 
 
-def build_evaluator(settings: Settings, store: Store, references: References, book: Callable[[], RuleBook], heard: Heard, stopping: Callable[[], bool]) -> Evaluator:
+def build_evaluator(
+    settings: Settings, store: Store, references: References, book: Callable[[], RuleBook], heard: Heard, stopping: Callable[[], bool]
+) -> Evaluator:
     """Scores what has closed."""
     return Evaluator(
         store=store,
@@ -155,8 +157,17 @@ class ReplayParts:
         self.look()
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayEars:
+    """Who is told what was read, evaluated and decided."""
+
+    committed: Callable[[Delta], None]
+    evaluated: Heard
+    decided: Callable[[Decision], None]
+
+
 @contextmanager
-def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_time: bool, trial: bool, heard: Heard, decided: Callable[[Decision], None]) -> Iterator[ReplayParts]:
+def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_time: bool, trial: bool, ears: ReplayEars) -> Iterator[ReplayParts]:
     """The line over files: state in memory, event time only."""
     settings, clock = loaded.settings, ManualClock(EPOCH)
     session = ByTime(files, source.format) if by_time else ReplaySession(files, source.format)
@@ -167,7 +178,7 @@ def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_ti
 
     def evaluated(model: str, window: Window, evaluation: Evaluation) -> None:
         clock.set(window.end)
-        heard(model, window, evaluation)
+        ears.evaluated(model, window, evaluation)
         parts[0].look()
 
     actions = Actions(
@@ -176,9 +187,9 @@ def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_ti
         room.look,
         act=False,
         input_ended=lambda: parts[0].ended,
-        heard=lambda _plan, _fact, move: _each(decided, move.decisions),
+        heard=lambda _plan, _fact, move: _each(ears.decided, move.decisions),
     )
-    intake = build_intake(settings, store, references, [Feed(session, source.format)], lambda _delta: None, live=False)
+    intake = build_intake(settings, store, references, [Feed(session, source.format)], ears.committed, live=False)
     evaluator = build_evaluator(settings, store, references, lambda: loaded.book, evaluated, lambda: False)
     parts.append(ReplayParts(store, session, intake, evaluator, actions, clock, trial=trial))
     try:

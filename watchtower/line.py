@@ -49,7 +49,9 @@ def apply(board: Board, memory: Memory, book: RuleBook, response: Response) -> E
     at, before = board.window.end, memory.incident
     alerts, changes = alerting.evaluate(board, memory.alerts, book, live_changed=memory.served.since_change == 0)
     firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
-    incident = incidents.follow(before, changes, firing, at, quiet=response.quiet, notify=_hearers(book), new_id=f"{board.model}-{at:%Y%m%dT%H%M%S}", summaries=_summaries(book))
+    incident = incidents.follow(
+        before, changes, firing, at, quiet=response.quiet, notify=_hearers(book), new_id=f"{board.model}-{at:%Y%m%dT%H%M%S}", summaries=_summaries(book)
+    )
     served = versions.aged(memory.served, paged=any(alert.severity == "page" for alert in firing))
     memory = replace(memory, alerts=alerts, incident=incident, served=served, evaluated_through=at, seen=_seen(board, memory.seen))
     decisions = [*incidents.notices(before, incident, at), *_retrained(changes, book, at)]

@@ -43,12 +43,12 @@ def refusal(notifier: Notifier) -> DeliveryError:
     return refused.value
 
 
-def test_every_notifier_stands_in_this_suite():
+def test_every_notifier_stands_in_this_suite() -> None:
     assert set(Notifier.kinds()) == set(MAKERS) | LOCAL
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_what_may_pass_is_to_be_retried(make: Callable[[str], Notifier], status: int):
+def test_what_may_pass_is_to_be_retried(make: Callable[[str], Notifier], status: int) -> None:
     with Web((status, {"Retry-After": "9"})) as web:
         error = refusal(make(web.url))
         assert (error.retryable, error.after) == (True, 9.0)
@@ -56,17 +56,17 @@ def test_what_may_pass_is_to_be_retried(make: Callable[[str], Notifier], status:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413])
-def test_every_other_refusal_is_not(make: Callable[[str], Notifier], status: int):
+def test_every_other_refusal_is_not(make: Callable[[str], Notifier], status: int) -> None:
     with Web((status, {})) as web:
         assert not refusal(make(web.url)).retryable
 
 
-def test_a_far_end_that_never_answers_is_given_up_and_to_be_retried(make: Callable[[str], Notifier]):
+def test_a_far_end_that_never_answers_is_given_up_and_to_be_retried(make: Callable[[str], Notifier]) -> None:
     with Web(mute=True) as web:
         assert refusal(make(web.url)).retryable
 
 
-def test_nobody_there_is_to_be_retried(make: Callable[[str], Notifier]):
+def test_nobody_there_is_to_be_retried(make: Callable[[str], Notifier]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -76,7 +76,7 @@ def test_nobody_there_is_to_be_retried(make: Callable[[str], Notifier]):
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
 def test_secrets_show_in_no_repr_error_or_log(
     make: Callable[[str], Notifier], status: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-):
+) -> None:
     caplog.set_level(logging.DEBUG)
     with Web((status, {}), echo=True) as web:
         notifier = make(web.url)

@@ -29,11 +29,11 @@ def far(request: pytest.FixtureRequest, tmp_path: Path) -> Far:
     return MAKERS[request.param](tmp_path)
 
 
-def test_every_target_stands_in_this_suite():
+def test_every_target_stands_in_this_suite() -> None:
     assert set(RollbackTarget.kinds()) == set(MAKERS)
 
 
-def test_switching_twice_equals_once(far: Far):
+def test_switching_twice_equals_once(far: Far) -> None:
     session, seen = far
     assert session.switch_to("1", expected="2").changed
     once = seen()
@@ -42,14 +42,14 @@ def test_switching_twice_equals_once(far: Far):
     assert seen() == once
 
 
-def test_looking_changes_nothing(far: Far):
+def test_looking_changes_nothing(far: Far) -> None:
     session, seen = far
     before = seen()
     assert (session.current(), session.current()) == ("2", "2")
     assert seen() == before
 
 
-def test_a_dry_run_touches_nothing_and_says_what_would_happen(far: Far):
+def test_a_dry_run_touches_nothing_and_says_what_would_happen(far: Far) -> None:
     session, seen = far
     before = seen()
     switch = session.switch_to("1", expected="2", dry_run=True)
@@ -59,21 +59,21 @@ def test_a_dry_run_touches_nothing_and_says_what_would_happen(far: Far):
     assert seen() == before
 
 
-def test_a_third_version_is_left_alone(far: Far):
+def test_a_third_version_is_left_alone(far: Far) -> None:
     session, _ = far
     with pytest.raises(Moved):
         session.switch_to("1", expected="3")
     assert session.current() == "2"
 
 
-def test_a_candidate_that_the_target_does_not_have_is_refused(far: Far):
+def test_a_candidate_that_the_target_does_not_have_is_refused(far: Far) -> None:
     session, _ = far
     with pytest.raises(RollbackError):
         session.switch_to("no-such-version", expected="2")
     assert session.current() == "2"
 
 
-def test_going_back_and_forth_ends_where_it_began(far: Far):
+def test_going_back_and_forth_ends_where_it_began(far: Far) -> None:
     session, _ = far
     session.switch_to("1", expected="2")
     session.switch_to("2", expected="1")

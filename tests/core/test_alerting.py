@@ -50,22 +50,22 @@ def played(pattern: str, which: Rule, lives: str = "") -> list[str]:
         ({"no_data": "resolve"}, "1_", ["firing@0", "resolved@1"]),
     ],
 )
-def test_hold_and_keep_firing_count_consecutive_evaluations(change: dict[str, object], pattern: str, told: list[str]):
+def test_hold_and_keep_firing_count_consecutive_evaluations(change: dict[str, object], pattern: str, told: list[str]) -> None:
     assert played(pattern, rule(**change)) == told
 
 
-def test_a_live_change_restarts_a_pending_alert_and_leaves_a_firing_one():
+def test_a_live_change_restarts_a_pending_alert_and_leaves_a_firing_one() -> None:
     assert played("1111", rule(hold="3 windows"), "1222") == ["pending@0", "inactive@1", "pending@1", "firing@3"]
     assert played("11.", rule(), "122") == ["firing@0", "resolved@2"]
 
 
-def test_a_removed_rule_resolves_its_alert():
+def test_a_removed_rule_resolves_its_alert() -> None:
     alerts, _ = evaluate(board(0, "1"), (), RuleBook((rule(),), SIZE), live_changed=False)
     left, changes = evaluate(board(1, "1"), alerts, RuleBook((), SIZE), live_changed=False)
     assert (left, [(change.alert.state, change.reason) for change in changes]) == ((), [("resolved", "rule removed")])
 
 
-def test_an_alert_of_a_named_version_resolves_after_three_windows_without_its_traffic():
+def test_an_alert_of_a_named_version_resolves_after_three_windows_without_its_traffic() -> None:
     watched = RuleBook((rule(version="2"),), SIZE)
     seen = board(0, "1", "2")
     alerts, _ = evaluate(seen, (), watched, live_changed=False)
@@ -76,7 +76,7 @@ def test_an_alert_of_a_named_version_resolves_after_three_windows_without_its_tr
     assert told == [(3, "resolved", "version no longer serves")]
 
 
-def test_a_tested_measure_needs_effect_and_significance():
+def test_a_tested_measure_needs_effect_and_significance() -> None:
     need = Need(MeasureName("drift", "psi"))
     values, p_values = np.array([0.3, 0.3, 0.05, np.nan]), np.array([1e-9, 0.0008, 1e-9, np.nan])
     scores = Scores(("a", "b", "c", "d"), values, p_values, np.full(4, 500), (None, None, None, "112 of 200 rows"))
@@ -87,5 +87,5 @@ def test_a_tested_measure_needs_effect_and_significance():
     assert [round(change.alert.p_adjusted or 0, 5) for change in changes] == [0.0, 0.0008]
 
 
-def test_the_example_of_the_style_page_is_a_condition():
+def test_the_example_of_the_style_page_is_a_condition() -> None:
     assert Above.kinds() >= ("above",)

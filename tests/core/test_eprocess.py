@@ -20,7 +20,7 @@ def test_one_row_bets_the_mean_of_the_bets() -> None:
 
 
 def test_classes_in_closed_form_by_hand() -> None:
-    """b = 1, c = 0: 2² B(2, 1) P(Beta(2, 1) > ½) = 4 · ½ · ¾."""
+    """B = 1, c = 0: 2² B(2, 1) P(Beta(2, 1) > ½) = 4 · ½ · ¾."""
     assert math.exp(log_e_classes(1, 0)) == pytest.approx(1.5)
     assert math.exp(log_e_classes(2, 1)) == pytest.approx(16 * (1 / 12) * (11 / 16))
 
@@ -66,7 +66,7 @@ def test_a_real_difference_is_found_and_equality_is_shown() -> None:
 
 
 def test_the_rows_needed_are_about_those_that_simulations_took() -> None:
-    """d = 0.05 with 15 % discordant: a median of about 1,000 rows to ACCEPT; the bound is on the safe side of it."""
+    """D = 0.05 with 15 % discordant: a median of about 1,000 rows to ACCEPT; the bound is on the safe side of it."""
     y = np.repeat([1.0, -1.0, 0.0], [1_000, 500, 8_500])
     needed = rows_needed(y, 0.01, 1, 0.001, classes=True)
     assert needed is not None

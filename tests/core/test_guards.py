@@ -35,18 +35,18 @@ def ago(**length: float) -> datetime:
         ([], 0, "2", "2", True, ["frozen: somebody froze actions; thaw to act again"]),
     ],
 )
-def test_a_guard_says_its_name_and_its_arithmetic(rollbacks, age, live, target, frozen, reasons):
+def test_a_guard_says_its_name_and_its_arithmetic(rollbacks, age, live, target, frozen, reasons) -> None:
     end = ago(seconds=age)
     moved = [each - (NOW - end) for each in rollbacks]
     assert holding(PLAN, settings=SETTINGS, rollbacks=moved, now=NOW, evidence_end=end, live=live, target_current=target, frozen=frozen) == reasons
 
 
-def test_no_cooldown_never_holds():
+def test_no_cooldown_never_holds() -> None:
     free = SETTINGS.model_copy(update={"cooldown": timedelta(0)})
     assert holding(PLAN, settings=free, rollbacks=[NOW], now=NOW, evidence_end=NOW, live="2", target_current="2", frozen=False) == []
 
 
-def test_all_guards_that_hold_are_named():
+def test_all_guards_that_hold_are_named() -> None:
     found = holding(
         PLAN,
         settings=SETTINGS,

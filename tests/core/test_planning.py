@@ -45,20 +45,20 @@ def judged(verdict: Verdict = Verdict.ACCEPT, *, candidate: str | None = "1", gu
     return Judged(verdict, Diagnosis.MODEL_REGRESSION, ARITHMETIC, candidate, THROUGH, guards, asked)
 
 
-def test_a_fired_rule_opens_a_plan_and_begins_a_trial_that_names_alerts_and_candidates():
+def test_a_fired_rule_opens_a_plan_and_begins_a_trial_that_names_alerts_and_candidates() -> None:
     move = open_plan(FIRED, "p1", "i1", NOW)
     reason = "PredictionDrift[] fired: would version 1 or 0 do better than live 2?"
     assert move.decisions == (Decision(DecisionKind.BEGIN_TRIAL, "fraud", NOW, reason, live="2", candidate="1", plan="p1"),)
     assert move.plan == Plan("p1", "fraud", "i1", Step.ON_TRIAL, "2", ("1", "0"), NOW, target="directory", fired=(("PredictionDrift", "prediction.psi"),))
 
 
-def test_a_plan_without_candidates_begins_its_trial_all_the_same_and_says_so():
+def test_a_plan_without_candidates_begins_its_trial_all_the_same_and_says_so() -> None:
     move = open_plan(replace(FIRED, candidates=()), "p1", "i1", NOW)
     assert "no earlier healthy version" in move.decisions[0].reason
     assert move.decisions[0].candidate is None
 
 
-def test_only_an_accepted_trial_that_nothing_holds_rolls_back():
+def test_only_an_accepted_trial_that_nothing_holds_rolls_back() -> None:
     move = advance(ON_TRIAL, judged(), NOW)
     assert move.plan.step is Step.SWITCHING
     assert move.decisions == (
@@ -96,7 +96,7 @@ def test_only_an_accepted_trial_that_nothing_holds_rolls_back():
         (replace(ON_TRIAL, dry_run=True), judged(Verdict.INCONCLUSIVE, asked=True), Step.HELD, ARITHMETIC),
     ],
 )
-def test_whatever_does_not_act_is_held_with_the_trials_verdict_and_arithmetic(plan: Plan, fact: Judged, step: Step, words: str):
+def test_whatever_does_not_act_is_held_with_the_trials_verdict_and_arithmetic(plan: Plan, fact: Judged, step: Step, words: str) -> None:
     move = advance(plan, fact, NOW)
     (decision,) = move.decisions
     assert move.plan.step is step
@@ -134,14 +134,14 @@ def test_whatever_does_not_act_is_held_with_the_trials_verdict_and_arithmetic(pl
         (SERVING, DeadlinePassed(Step.VERIFYING), Step.FAILED, "alerts still fire"),
     ],
 )
-def test_a_step_answers_the_facts_that_it_listens_to(plan: Plan, fact: Fact, step: Step, note: str):
+def test_a_step_answers_the_facts_that_it_listens_to(plan: Plan, fact: Fact, step: Step, note: str) -> None:
     move = advance(plan, fact, NOW)
     assert move.plan.step is step
     assert move.decisions == ()
     assert (note in move.note) if note else move.note == ""
 
 
-def test_a_persons_approval_rolls_back_and_says_who_it_was():
+def test_a_persons_approval_rolls_back_and_says_who_it_was() -> None:
     move = advance(AWAITING, Approved("ana", "cli", "1"), NOW)
     assert move.plan.step is Step.SWITCHING
     assert [(each.kind, each.candidate) for each in move.decisions] == [(DecisionKind.ROLL_BACK, "1")]
@@ -149,11 +149,11 @@ def test_a_persons_approval_rolls_back_and_says_who_it_was():
     assert ARITHMETIC in move.decisions[0].reason
 
 
-def test_the_deadline_of_verifying_is_as_long_as_asked():
+def test_the_deadline_of_verifying_is_as_long_as_asked() -> None:
     assert advance(SWITCHING, Switched("directory", "2", "1"), NOW, verify_within=timedelta(minutes=3)).plan.deadline == NOW + timedelta(minutes=3)
 
 
-def test_traffic_that_shows_the_candidate_before_the_switch_is_recorded_is_remembered():
+def test_traffic_that_shows_the_candidate_before_the_switch_is_recorded_is_remembered() -> None:
     serving = advance(SWITCHING, Serving("1"), NOW).plan
     verifying = advance(serving, Switched("directory", "2", "1"), NOW).plan
     assert advance(verifying, AllResolved(), NOW).plan.step is Step.ROLLED_BACK
@@ -175,7 +175,7 @@ FACTS: list[Fact] = [
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.kind)
 @pytest.mark.parametrize("step", [Step.ROLLED_BACK, Step.HELD, Step.FAILED, Step.CANCELLED])
-def test_an_ended_plan_records_facts_and_does_nothing(step: Step, fact: Fact):
+def test_an_ended_plan_records_facts_and_does_nothing(step: Step, fact: Fact) -> None:
     plan = replace(JUDGED, step=step)
     move = advance(plan, fact, NOW)
     assert move.plan == replace(plan, revision=plan.revision + 1)
@@ -184,7 +184,7 @@ def test_an_ended_plan_records_facts_and_does_nothing(step: Step, fact: Fact):
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.kind)
 @pytest.mark.parametrize("plan", [ON_TRIAL, AWAITING, SWITCHING, VERIFYING, SERVING], ids=lambda plan: plan.step)
-def test_every_fact_counts_as_one_revision(plan: Plan, fact: Fact):
+def test_every_fact_counts_as_one_revision(plan: Plan, fact: Fact) -> None:
     assert advance(plan, fact, NOW).plan.revision == plan.revision + 1
 
 
@@ -209,5 +209,5 @@ def test_every_fact_counts_as_one_revision(plan: Plan, fact: Fact):
         (replace(JUDGED, step=Step.HELD), "1", False, ()),
     ],
 )
-def test_an_evaluation_tells_a_plan_each_fact_once(plan: Plan | None, live: str | None, firing: bool, facts: tuple[Fact, ...]):  # noqa: FBT001
+def test_an_evaluation_tells_a_plan_each_fact_once(plan: Plan | None, live: str | None, firing: bool, facts: tuple[Fact, ...]) -> None:  # noqa: FBT001
     assert observed(plan, live, firing=firing) == facts

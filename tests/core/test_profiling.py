@@ -48,24 +48,24 @@ def windows(delta: Delta, *, late: bool = False) -> dict[tuple[str, int], int]:
     return {(key.version, int((key.window.start - START).total_seconds())): profile.rows for key, profile in found.items()}
 
 
-def test_rows_land_in_the_half_open_window_of_their_event_time():
+def test_rows_land_in_the_half_open_window_of_their_event_time() -> None:
     assert windows(folded([row(0), row(29.999), row(30), row(61, version="2")])) == {("1", 0): 2, ("1", 30): 1, ("2", 60): 1}
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 5])
-def test_late_rows_are_the_same_whatever_the_pieces_they_are_read_in(pieces: int):
+def test_late_rows_are_the_same_whatever_the_pieces_they_are_read_in(pieces: int) -> None:
     delta = folded([row(1), row(45), row(5), row(20), row(50)], pieces)
     assert (windows(delta), windows(delta, late=True)) == ({("1", 0): 1, ("1", 30): 2}, {("1", 0): 2})
     assert (delta.totals["fraud", "1"].predictions, delta.totals["fraud", "1"].late) == (5, 2)
 
 
-def test_rows_of_other_roles_are_counted_apart_and_are_no_traffic():
+def test_rows_of_other_roles_are_counted_apart_and_are_no_traffic() -> None:
     delta = folded([row(1), row(2, role="shadow"), row(3, role="mirror"), row(4, role="shadow")])
     assert windows(delta) == {("1", 0): 1}
     assert delta.totals["fraud", "1"].other_roles == {"shadow": 2, "mirror": 1}
 
 
-def test_a_jump_ahead_waits_for_what_follows_and_then_moves_nothing():
+def test_a_jump_ahead_waits_for_what_follows_and_then_moves_nothing() -> None:
     folder = Folder(SETTINGS)
     folder.assign([HERE])
     rows = [row(1), row(9_000), row(2)]
@@ -78,7 +78,7 @@ def test_a_jump_ahead_waits_for_what_follows_and_then_moves_nothing():
     assert (windows(delta), delta.messages) == ({("1", 0): 3}, 4)
 
 
-def test_sampling_weights_traffic_latency_and_errors_but_not_rows():
+def test_sampling_weights_traffic_latency_and_errors_but_not_rows() -> None:
     delta = folded([row(1, sampling=0.25, status="error"), row(2)])
     (profile,) = delta.profiles.values()
     assert (profile.rows, profile.weight, profile.statuses, profile.status_rows) == (2, 5.0, {"error": 4.0, "ok": 1.0}, {"error": 1, "ok": 1})
@@ -86,8 +86,12 @@ def test_sampling_weights_traffic_latency_and_errors_but_not_rows():
     assert (profile.latency.weight, profile.latency.rows, profile.latency.total) == (5.0, 2, pytest.approx(0.05))
 
 
-def test_profiles_of_pieces_merge_to_the_profile_of_the_whole():
-    reference = {"amount": NumberColumn(np.linspace(0, 30, 500)), "country": TextColumn(np.zeros(500, dtype=np.int32), ("DE",)), PREDICTION: NumberColumn(np.full(500, 0.5))}
+def test_profiles_of_pieces_merge_to_the_profile_of_the_whole() -> None:
+    reference = {
+        "amount": NumberColumn(np.linspace(0, 30, 500)),
+        "country": TextColumn(np.zeros(500, dtype=np.int32), ("DE",)),
+        PREDICTION: NumberColumn(np.full(500, 0.5)),
+    }
     binning = make_binning(reference, {}, PredictionKind.PROBABILITY, ())
     rows = [row(second / 10, features={"amount": second / 7, "country": "DE" if second % 3 else "FR"}) for second in range(290)]
 
@@ -105,7 +109,7 @@ def test_profiles_of_pieces_merge_to_the_profile_of_the_whole():
     np.testing.assert_allclose(merged.moments, whole.moments, rtol=1e-9)
 
 
-def test_segments_are_part_of_the_key():
+def test_segments_are_part_of_the_key() -> None:
     reference = {"amount": NumberColumn(np.linspace(0, 30, 500)), "country": TextColumn(np.arange(500, dtype=np.int32) % 2, ("DE", "FR"))}
     folder = Folder(SETTINGS)
     folder.bound["fraud"] = Bound(make_binning(reference, {}, None, ("country",)), 0)
@@ -113,7 +117,7 @@ def test_segments_are_part_of_the_key():
     assert {key.segment: profile.rows for key, profile in delta.profiles.items()} == {"": 3, "country=DE": 2, "country=other": 1}
 
 
-def test_what_was_handed_out_is_not_handed_out_again():
+def test_what_was_handed_out_is_not_handed_out_again() -> None:
     folder = Folder(SETTINGS)
     first = folded([row(1)], 1, folder)
     folder.committed(first)

@@ -31,18 +31,18 @@ def lives(*weights: dict[str, float]) -> list[str | None]:
         ([{"3": 500}, {"3": 4, "4": 496}], ["3", "4"]),
     ],
 )
-def test_live_changes_at_once_when_the_old_one_is_gone_else_in_the_third_window_running(weights: list[dict[str, float]], live: list[str]):
+def test_live_changes_at_once_when_the_old_one_is_gone_else_in_the_third_window_running(weights: list[dict[str, float]], live: list[str]) -> None:
     assert lives(*weights) == live
 
 
-def test_the_change_remembers_the_version_before_and_counts_windows_since():
+def test_the_change_remembers_the_version_before_and_counts_windows_since() -> None:
     served = follow(Served(), {"3": 1.0}, Window(START, START + SIZE))
     served = follow(served, {"4": 1.0}, Window(START + SIZE, START + 2 * SIZE))
     assert (served.previous, served.since_change, served.live_since) == ("3", 0, START + SIZE)
     assert follow(served, {}, Window(START + 2 * SIZE, START + 3 * SIZE)).since_change == 1
 
 
-def test_candidates_are_healthy_versions_newest_first_and_never_the_condemned():
+def test_candidates_are_healthy_versions_newest_first_and_never_the_condemned() -> None:
     first = {"9": START, "10": START + SIZE, "11": START + 2 * SIZE}
     served = Served(live="11", first_served=first)
     assert candidates(served, Standing(healthy=("9", "10"))) == ("10", "9")
@@ -50,7 +50,7 @@ def test_candidates_are_healthy_versions_newest_first_and_never_the_condemned():
     assert candidates(served, Standing(healthy=("9", "10"), unhealthy=("9",))) == ("10",)
 
 
-def test_sixty_quiet_windows_make_a_version_healthy_and_a_page_starts_anew():
+def test_sixty_quiet_windows_make_a_version_healthy_and_a_page_starts_anew() -> None:
     served = Served(live="1", first_served={"1": START})
     for _ in range(60):
         served = aged(served, paged=False)
@@ -58,5 +58,5 @@ def test_sixty_quiet_windows_make_a_version_healthy_and_a_page_starts_anew():
     assert candidates(replace(aged(served, paged=True), live="2"), Standing()) == ()
 
 
-def test_natural_order_reads_numbers_as_numbers():
+def test_natural_order_reads_numbers_as_numbers() -> None:
     assert sorted(["10", "9", "2026.10", "2026.9"], key=natural) == ["9", "10", "2026.9", "2026.10"]

@@ -30,7 +30,9 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def watchtower(*words: str, folder: Path, limit: float = 60.0, extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs one command in *folder* to its end; what it printed is text."""
-    return subprocess.run([*COMMAND, *words], cwd=folder, env=environment(extra), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False)
+    return subprocess.run(
+        [*COMMAND, *words], cwd=folder, env=environment(extra), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False
+    )
 
 
 def status(folder: Path) -> Json:
@@ -98,7 +100,9 @@ class Daemon:
         """A new process; *extra* goes into its environment."""
         self.starts += 1
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*COMMAND, "run"], cwd=self.folder, env=environment(extra), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                [*COMMAND, "run"], cwd=self.folder, env=environment(extra), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         return self
 
     def running(self) -> subprocess.Popen[bytes]:

@@ -138,7 +138,9 @@ class Service(threading.Thread):
         if version not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 1
-            self._sessions[version] = onnxruntime.InferenceSession(str(self.folder.models / version / "model.onnx"), options, providers=["CPUExecutionProvider"])
+            self._sessions[version] = onnxruntime.InferenceSession(
+                str(self.folder.models / version / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
         fed = {name: np.array(values, dtype=object if name == "purpose" else np.float32)[:, None] for name, values in columns.items()}
         return np.asarray(self._sessions[version].run(None, fed)[0], dtype=np.float64)[:, 0]  # type: ignore[attr-defined]
 

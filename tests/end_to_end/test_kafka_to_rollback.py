@@ -190,13 +190,13 @@ def _slack() -> Iterator[list[Json]]:
 # ------------------------------------------------------------------------------------------------- what happened
 
 
-def test_every_row_was_counted_once_and_every_bad_message_by_its_reason(story: Story):
+def test_every_row_was_counted_once_and_every_bad_message_by_its_reason(story: Story) -> None:
     wanted = {(MODEL, version): (int((story.sent.version == version).sum()), 0) for version in ("1", "2")}
     assert counts(story.status) == wanted
     assert rejected(story.status) == GARBAGE_REASONS
 
 
-def test_the_damaged_version_was_found_and_version_1_serves_again(story: Story):
+def test_the_damaged_version_was_found_and_version_1_serves_again(story: Story) -> None:
     plan = story.incidents[0]["plan"]
     assert isinstance(plan, dict)
     assert len(story.incidents) == 1
@@ -209,7 +209,7 @@ def test_the_damaged_version_was_found_and_version_1_serves_again(story: Story):
     assert versions == ["1", "2", "1"]
 
 
-def test_slack_was_told_in_one_thread_by_the_right_token(story: Story):
+def test_slack_was_told_in_one_thread_by_the_right_token(story: Story) -> None:
     posts = [call for call in story.slack if call["method"] == "chat.postMessage"]
     assert {(call["status"], call["error"]) for call in story.slack} == {(200, "")}
     first, later = posts[0], posts[1:]
@@ -225,7 +225,7 @@ def test_slack_was_told_in_one_thread_by_the_right_token(story: Story):
 # ------------------------------------------------------------------------------------------------- what Prometheus saw
 
 
-def test_the_totals_are_what_was_sent(story: Story):
+def test_the_totals_are_what_was_sent(story: Story) -> None:
     sent, now = story.sent, story.prometheus.query
     for version in ("1", "2"):
         rows, labels = sent.of(version), f'{{model="{MODEL}",version="{version}"}}'
@@ -247,12 +247,14 @@ def test_the_totals_are_what_was_sent(story: Story):
         ("latency.p95", lambda rows: oracle.quantile(rows.latency, 0.95)),
     ],
 )
-def test_other_measures_are_those_of_the_rows(story: Story, measure: str, truth: Callable[[Sent], float]):
-    curves = story.prometheus.query_range(f'watchtower_measure{{model="{MODEL}",segment="",measure="{measure}",subject=""}}', start=story.begun, end=story.ended)
+def test_other_measures_are_those_of_the_rows(story: Story, measure: str, truth: Callable[[Sent], float]) -> None:
+    curves = story.prometheus.query_range(
+        f'watchtower_measure{{model="{MODEL}",segment="",measure="{measure}",subject=""}}', start=story.begun, end=story.ended
+    )
     _of_rows(story, {series: list(curve) for series, curve in curves.items()}, truth, within=0.02 if measure.startswith("latency") else 1e-9)
 
 
-def test_the_rate_of_a_window_is_its_rows_by_its_seconds(story: Story):
+def test_the_rate_of_a_window_is_its_rows_by_its_seconds(story: Story) -> None:
     curve = labelled(story.prometheus.query_range(f'watchtower_measure{{model="{MODEL}",measure="traffic.rate"}}', start=story.begun, end=story.ended))
     held = [value == pytest.approx(len(rows) / SIZE) for rows, value in story.windows(curve)]
     assert all(held)
@@ -260,8 +262,11 @@ def test_the_rate_of_a_window_is_its_rows_by_its_seconds(story: Story):
 
 
 @pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel.title)
-def test_every_panel_has_data_and_shows_what_was_sent(story: Story, panel: Panel):
-    curves = [story.prometheus.query_range(query, start=story.begun, end=story.ended) for query in panel.filled(MODEL, interval=f"{INTERVAL:g}s", whole=f"{story.ended - story.begun:.0f}s")]
+def test_every_panel_has_data_and_shows_what_was_sent(story: Story, panel: Panel) -> None:
+    curves = [
+        story.prometheus.query_range(query, start=story.begun, end=story.ended)
+        for query in panel.filled(MODEL, interval=f"{INTERVAL:g}s", whole=f"{story.ended - story.begun:.0f}s")
+    ]
     values = [value for found in curves for curve in found.values() for _, value in curve]
     assert all(curves), f"{panel.title}: a query without data"
     assert np.isfinite(values).any(), f"{panel.title}: no number"
@@ -374,7 +379,12 @@ def _share(story: Story, curves: Curves) -> None:
 
 def _latency(story: Story, curves: Curves) -> None:
     """A quantile from buckets lies in the bucket that holds the rows' own."""
-    edges = [0.0, *sorted(float(dict(series)["le"].replace("+Inf", "inf")) for series in story.prometheus.query('watchtower_prediction_latency_seconds_bucket{version="1"}'))]
+    edges = [
+        0.0,
+        *sorted(
+            float(dict(series)["le"].replace("+Inf", "inf")) for series in story.prometheus.query('watchtower_prediction_latency_seconds_bucket{version="1"}')
+        ),
+    ]
     rows = story.sent.within(story.steady - INTERVAL, story.steady)
     for number, share in enumerate((0.5, 0.9, 0.99)):
         shown = _at(_only(curves, number), story.steady)
@@ -398,10 +408,14 @@ def _reference(story: Story, version: str) -> dict[str, list[object]]:
 
 def _drift(story: Story, curves: Curves) -> None:
     assert {dict(series)["feature"] for series in curves[0]} == {"income", "amount", "debt_share", "age", "late_payments", "purpose"}
-    _held_to_references(story, curves[0], lambda reference, rows: oracle.psi_of_categories(reference["purpose"], rows.purpose.tolist()), statistic="psi", feature="purpose")  # type: ignore[arg-type]
+    _held_to_references(
+        story, curves[0], lambda reference, rows: oracle.psi_of_categories(reference["purpose"], rows.purpose.tolist()), statistic="psi", feature="purpose"
+    )  # type: ignore[arg-type]
 
 
-def _held_to_references(story: Story, found: dict[tuple[tuple[str, str], ...], Curve], truth: Callable[[dict[str, list[object]], Sent], float], **labels: str) -> None:
+def _held_to_references(
+    story: Story, found: dict[tuple[tuple[str, str], ...], Curve], truth: Callable[[dict[str, list[object]], Sent], float], **labels: str
+) -> None:
     """Each version against its own reference, where it served alone and so was live."""
     held = 0
     for version in ("1", "2"):

@@ -75,7 +75,11 @@ class Stream:
         version = "2" if self._draw.random() < 0.3 else "1"
         if kind < 0.2:
             times = [self._now - 1000 * self._draw.randrange(500) - (6_000_000 if self._draw.random() < 0.1 else 0) for _ in range(self._draw.randrange(1, 40))]
-            return self._line(version, times, {"rows": len(times), "time": [_text(each) for each in times], "features": self._features(len(times)), "prediction": [0.5] * len(times)})
+            return self._line(
+                version,
+                times,
+                {"rows": len(times), "time": [_text(each) for each in times], "features": self._features(len(times)), "prediction": [0.5] * len(times)},
+            )
         moment = self._now - (6_000_000 if self._draw.random() < 0.05 else 0)
         amount, country = self._draw.lognormvariate(3, 1), self._draw.choice(("DE", "FR", "中国"))
         return self._line(version, [moment], {"time": _text(moment), "features": {"amount": amount, "country": country}, "prediction": self._draw.random()})
@@ -125,7 +129,7 @@ def settled(daemon: Daemon, stream: Stream) -> None:
 
 
 @pytest.mark.parametrize("point", ["fold.done", "checkpoint.before_commit", "checkpoint.after_commit", "evaluation.before_commit", "evaluation.after_commit"])
-def test_killed_ten_times_at_a_named_point_nothing_is_lost_or_doubled(tmp_path: Path, point: str):
+def test_killed_ten_times_at_a_named_point_nothing_is_lost_or_doubled(tmp_path: Path, point: str) -> None:
     daemon, stream = watched(tmp_path), Stream(tmp_path, seed=len(point))
     with daemon:
         for turn in range(TIMES):
@@ -149,7 +153,7 @@ def _feed_until_dead(daemon: Daemon, stream: Stream) -> None:
         pause.wait(LOOK)
 
 
-def test_killed_ten_times_at_random_under_load_nothing_is_lost_or_doubled(tmp_path: Path):
+def test_killed_ten_times_at_random_under_load_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     daemon, stream, draw = watched(tmp_path), Stream(tmp_path, seed=7), random.Random(7)
     with daemon, _load(stream):
         for _ in range(TIMES):
@@ -296,7 +300,7 @@ def _step(daemon: Daemon) -> str:
 
 
 @pytest.mark.parametrize("point", ["switch.before_call", "switch.after_call", "plan.before_commit"])
-def test_killed_ten_times_around_the_targets_answer_it_is_switched_exactly_once(before_the_switch: Path, tmp_path: Path, point: str):
+def test_killed_ten_times_around_the_targets_answer_it_is_switched_exactly_once(before_the_switch: Path, tmp_path: Path, point: str) -> None:
     daemon = _copied(before_the_switch, tmp_path)
     with Far(daemon.folder / "models" / MODEL) as far, daemon:
         for _ in range(TIMES):
@@ -308,7 +312,7 @@ def test_killed_ten_times_around_the_targets_answer_it_is_switched_exactly_once(
     assert far.seen == ["1"]
 
 
-def test_killed_after_the_switch_was_recorded_it_is_switched_exactly_once(before_the_switch: Path, tmp_path: Path):
+def test_killed_after_the_switch_was_recorded_it_is_switched_exactly_once(before_the_switch: Path, tmp_path: Path) -> None:
     daemon = _copied(before_the_switch, tmp_path)
     with Far(daemon.folder / "models" / MODEL) as far, daemon:
         daemon.start({VARIABLE: "plan.after_commit"})

@@ -86,11 +86,16 @@ def folder(tmp_path: Path) -> Path:
             moved = number >= 2000
             features = {"amount": draw.lognormvariate(5 if moved else 3, 1), "country": draw.choice(("DE", "FR"))}
             moment = (start + timedelta(milliseconds=10 * number)).isoformat()
-            log.write(json.dumps({"model": "fraud", "version": "2" if moved else "1", "time": moment, "features": features, "prediction": draw.random(), "latency_ms": 4.0}) + "\n")
+            log.write(
+                json.dumps(
+                    {"model": "fraud", "version": "2" if moved else "1", "time": moment, "features": features, "prediction": draw.random(), "latency_ms": 4.0}
+                )
+                + "\n"
+            )
     return tmp_path
 
 
-def test_check_and_replay_do_without_the_extras(light: Run, folder: Path):
+def test_check_and_replay_do_without_the_extras(light: Run, folder: Path) -> None:
     assert light("check", folder=folder).returncode == 0, light("check", folder=folder).stderr
     done = light("replay", "predictions.jsonl", "--json", folder=folder)
     assert done.returncode == 10, done.stderr
@@ -99,7 +104,7 @@ def test_check_and_replay_do_without_the_extras(light: Run, folder: Path):
     assert lines[-1]["predictions"] == 6000
 
 
-def test_a_trial_without_onnxruntime_is_broken_and_names_the_command(light: Run, folder: Path):
+def test_a_trial_without_onnxruntime_is_broken_and_names_the_command(light: Run, folder: Path) -> None:
     done = light("replay", "predictions.jsonl", "--trial", "--json", folder=folder)
     assert done.returncode == 10, done.stderr
     held = [each for each in map(json.loads, done.stdout.splitlines()) if each["type"] == "decision" and each["decision"] == "hold"]
@@ -109,7 +114,7 @@ def test_a_trial_without_onnxruntime_is_broken_and_names_the_command(light: Run,
 
 
 @pytest.mark.parametrize(("words", "extra"), [(("dashboards", "out"), "watchtower-ml[dashboards]"), (("demo", "--folder", "demo-run"), "watchtower-ml[all]")])
-def test_a_command_that_needs_an_extra_names_the_command_that_installs_it(light: Run, tmp_path: Path, words: tuple[str, ...], extra: str):
+def test_a_command_that_needs_an_extra_names_the_command_that_installs_it(light: Run, tmp_path: Path, words: tuple[str, ...], extra: str) -> None:
     done = light(*words, folder=tmp_path)
     assert done.returncode == 1
     assert "pip install" in done.stderr

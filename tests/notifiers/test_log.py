@@ -12,7 +12,7 @@ from watchtower.nouns.plan import Incident, Moment
 AT = datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
 
 
-def test_each_telling_is_one_line_with_what_is_new(capsys: pytest.CaptureFixture[str]):
+def test_each_telling_is_one_line_with_what_is_new(capsys: pytest.CaptureFixture[str]) -> None:
     first = Incident("i1", "fraud", AT, timeline=(Moment(AT, "alert", "Drift fires\non two lines"),))
     session = Log().open()
     receipt = session.deliver(first, 0, None)

@@ -47,7 +47,7 @@ def written(message: dict[str, object]) -> str:
     return json.dumps(message["blocks"], ensure_ascii=False)
 
 
-def test_the_first_message_says_what_happened_with_numbers(slack: Slack):
+def test_the_first_message_says_what_happened_with_numbers(slack: Slack) -> None:
     receipt = opened(slack).deliver(INCIDENT, 0, None)
     (posted,) = slack.messages()
     assert receipt == Receipt({"channel": "C0ONCALL", "ts": posted.ts, "entries": "1"})
@@ -58,7 +58,7 @@ def test_the_first_message_says_what_happened_with_numbers(slack: Slack):
     assert "PredictionDrift[] fires on version 2" in str(posted.message["text"])
 
 
-def test_what_follows_is_told_in_the_thread_and_only_once(slack: Slack):
+def test_what_follows_is_told_in_the_thread_and_only_once(slack: Slack) -> None:
     session = opened(slack)
     receipt = session.deliver(INCIDENT, 0, None)
     receipt = session.deliver(grown(VERDICT), 1, receipt)
@@ -70,7 +70,7 @@ def test_what_follows_is_told_in_the_thread_and_only_once(slack: Slack):
     assert again == receipt
 
 
-def test_a_closed_incident_is_marked_in_its_first_message(slack: Slack):
+def test_a_closed_incident_is_marked_in_its_first_message(slack: Slack) -> None:
     session = opened(slack)
     receipt = session.deliver(INCIDENT, 0, None)
     session.deliver(grown(CLOSED, state=IncidentState.CLOSED, closed_at=CLOSED.at), 1, receipt)
@@ -80,7 +80,7 @@ def test_a_closed_incident_is_marked_in_its_first_message(slack: Slack):
     assert "nothing fired for 5 evaluations" in written(reply.message)
 
 
-def test_a_first_message_that_is_gone_does_not_keep_the_thread_from_being_told(slack: Slack):
+def test_a_first_message_that_is_gone_does_not_keep_the_thread_from_being_told(slack: Slack) -> None:
     session = opened(slack)
     receipt = session.deliver(INCIDENT, 0, None)
     slack.fail(404)
@@ -88,14 +88,14 @@ def test_a_first_message_that_is_gone_does_not_keep_the_thread_from_being_told(s
     assert [each.method for each in slack.messages()] == ["chat.postMessage", "chat.postMessage"]
 
 
-def test_a_name_cannot_mention_a_channel(slack: Slack):
+def test_a_name_cannot_mention_a_channel(slack: Slack) -> None:
     bad = replace(INCIDENT, timeline=(Moment(AT, "alert", "Drift[<!channel> & <@U1>] fires"),))
     opened(slack).deliver(bad, 0, None)
     assert "&lt;!channel&gt; &amp; &lt;@U1&gt;" in written(slack.messages()[0].message)
     assert "<!channel>" not in json.dumps(slack.messages()[0].message)
 
 
-def test_a_storm_is_one_message_that_slack_takes(slack: Slack):
+def test_a_storm_is_one_message_that_slack_takes(slack: Slack) -> None:
     storm = tuple(Moment(AT, "alert", f"Drift[f{i}] fires: " + "&" * 700) for i in range(200))
     opened(slack).deliver(replace(INCIDENT, model="m" * 300, timeline=(*storm, VERDICT)), 0, None)
     (posted,) = slack.messages()
@@ -114,14 +114,14 @@ def test_a_storm_is_one_message_that_slack_takes(slack: Slack):
         ("service_unavailable", True),
     ],
 )
-def test_slacks_own_words_say_whether_to_try_again(slack: Slack, error: str, retryable: bool):  # noqa: FBT001
+def test_slacks_own_words_say_whether_to_try_again(slack: Slack, error: str, retryable: bool) -> None:  # noqa: FBT001
     slack.fail(200, body=json.dumps({"ok": False, "error": error}))
     with pytest.raises(DeliveryError, match=error) as refused:
         opened(slack).deliver(INCIDENT, 0, None)
     assert refused.value.retryable is retryable
 
 
-def test_a_limit_is_told_with_the_wait_that_slack_asks_for_and_is_not_retried_here(slack: Slack):
+def test_a_limit_is_told_with_the_wait_that_slack_asks_for_and_is_not_retried_here(slack: Slack) -> None:
     slack.limit(after=7)
     with pytest.raises(DeliveryError) as limited:
         opened(slack).deliver(INCIDENT, 0, None)
@@ -129,14 +129,14 @@ def test_a_limit_is_told_with_the_wait_that_slack_asks_for_and_is_not_retried_he
     assert len(slack.received) == 1
 
 
-def test_a_wrong_token_or_channel_is_refused_for_good(slack: Slack):
+def test_a_wrong_token_or_channel_is_refused_for_good(slack: Slack) -> None:
     for fields in ({"token": "xoxb-wrong"}, {"channel": "#nowhere"}):
         with pytest.raises(DeliveryError) as refused:
             opened(slack, **fields).deliver(INCIDENT, 0, None)
         assert not refused.value.retryable
 
 
-def test_a_token_file_is_read_again_when_it_changes(slack: Slack, tmp_path: Path):
+def test_a_token_file_is_read_again_when_it_changes(slack: Slack, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("xoxb-old\n")
     session = opened(slack, token=None, token_file=str(file))
@@ -151,17 +151,17 @@ def test_a_token_file_is_read_again_when_it_changes(slack: Slack, tmp_path: Path
 
 
 @pytest.mark.parametrize("fields", [{}, {"token": "a", "token_file": "b"}])
-def test_one_of_token_and_token_file_is_needed(fields: dict[str, str]):
+def test_one_of_token_and_token_file_is_needed(fields: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="token or token_file"):
         kind.Slack.model_validate({"channel": "#x", **fields})
 
 
-def test_a_token_does_not_show_in_its_settings():
+def test_a_token_does_not_show_in_its_settings() -> None:
     settings = kind.Slack(channel="#x", token=SecretStr("xoxb-hidden"))
     assert "hidden" not in repr(settings) + str(settings) + settings.model_dump_json()
 
 
-def test_the_local_server_runs_as_a_process_and_tells_each_call_with_its_time():
+def test_the_local_server_runs_as_a_process_and_tells_each_call_with_its_time() -> None:
     process = subprocess.Popen([sys.executable, "-m", "tests.servers.slack"], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     try:
         assert process.stdout is not None

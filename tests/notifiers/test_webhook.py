@@ -22,7 +22,7 @@ INCIDENT = Incident(
 )
 
 
-def test_it_posts_the_documented_body():
+def test_it_posts_the_documented_body() -> None:
     with Web() as web:
         webhook.Webhook.model_validate({"url": f"{web.url}/hook"}).open().deliver(INCIDENT, 0, None)
     (call,) = web.calls
@@ -45,7 +45,7 @@ def test_it_posts_the_documented_body():
     assert call.headers["content-type"] == "application/json"
 
 
-def test_the_next_post_tells_only_what_is_new():
+def test_the_next_post_tells_only_what_is_new() -> None:
     later = replace(INCIDENT, revision=2, timeline=(*INCIDENT.timeline, Moment(AT, "verdict", "held")))
     with Web() as web:
         session = webhook.Webhook.model_validate({"url": web.url}).open()
@@ -54,7 +54,7 @@ def test_the_next_post_tells_only_what_is_new():
     assert web.calls[1].headers["idempotency-key"] == "i1-2"
 
 
-def test_delivering_twice_posts_the_same_body_under_the_same_key():
+def test_delivering_twice_posts_the_same_body_under_the_same_key() -> None:
     with Web() as web:
         session = webhook.Webhook.model_validate({"url": web.url}).open()
         assert session.deliver(INCIDENT, 0, None) == session.deliver(INCIDENT, 0, None)
@@ -63,7 +63,7 @@ def test_delivering_twice_posts_the_same_body_under_the_same_key():
 
 
 @pytest.mark.parametrize("where", ["secret", "secret_file"])
-def test_with_a_secret_the_body_is_signed(tmp_path: Path, where: str):
+def test_with_a_secret_the_body_is_signed(tmp_path: Path, where: str) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
     with Web() as web:
         fields = {"url": web.url, "headers": {"Authorization": "Bearer t"}, where: "s3cret" if where == "secret" else str(tmp_path / "secret")}
@@ -73,7 +73,7 @@ def test_with_a_secret_the_body_is_signed(tmp_path: Path, where: str):
     assert call.headers["authorization"] == "Bearer t"
 
 
-def test_a_redirect_is_not_followed():
+def test_a_redirect_is_not_followed() -> None:
     with Web((302, {"Location": "/elsewhere"})) as web:
         with pytest.raises(DeliveryError, match="302") as refused:
             webhook.Webhook.model_validate({"url": web.url}).open().deliver(INCIDENT, 0, None)
@@ -82,6 +82,6 @@ def test_a_redirect_is_not_followed():
 
 
 @pytest.mark.parametrize("fields", [{"url": "ftp://a/b"}, {"url": "file:///etc/passwd"}, {"url": "http://a", "secret": "a", "secret_file": "b"}, {}])
-def test_settings_that_cannot_work_are_refused(fields: dict[str, str]):
+def test_settings_that_cannot_work_are_refused(fields: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         webhook.Webhook.model_validate(fields)

@@ -50,7 +50,14 @@ def prepared(folder: Path, source: str = FILE_SOURCE, more: str = "") -> Daemon:
 
 def good(moment: datetime, **other: object) -> Json:
     """One sound prediction."""
-    message: Json = {"model": "fraud", "version": "7", "time": moment.isoformat(), "features": {"amount": 12.5, "country": "DE"}, "prediction": 0.25, "latency_ms": 5.0}
+    message: Json = {
+        "model": "fraud",
+        "version": "7",
+        "time": moment.isoformat(),
+        "features": {"amount": 12.5, "country": "DE"},
+        "prediction": 0.25,
+        "latency_ms": 5.0,
+    }
     return message | other
 
 
@@ -112,7 +119,7 @@ def odd_messages(now: datetime) -> list[bytes]:
 
 
 @pytest.mark.parametrize("keep", ["digest", "raw"])
-def test_every_bad_message_is_counted_by_reason_kept_as_a_dead_letter_and_stops_nothing(kafka_broker: Broker, tmp_path: Path, keep: str):
+def test_every_bad_message_is_counted_by_reason_kept_as_a_dead_letter_and_stops_nothing(kafka_broker: Broker, tmp_path: Path, keep: str) -> None:
     topic = f"bad-{uuid.uuid4().hex[:8]}"
     kafka_broker.create(topic, 2, max_message_bytes="30000000")
     kafka_broker.create(f"{topic}.rejected", 1)
@@ -154,7 +161,9 @@ def _total(daemon: Daemon) -> int:
 
 
 def _letters(broker: Broker, topic: str, wanted: int) -> dict[str, Json] | None:
-    consumer = KafkaConsumer(bootstrap_servers=broker.address, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=60_000_000)
+    consumer = KafkaConsumer(
+        bootstrap_servers=broker.address, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=60_000_000
+    )
     place = TopicPartition(topic, 0)
     consumer.assign([place])
     found: dict[str, Json] = {}
@@ -166,7 +175,7 @@ def _letters(broker: Broker, topic: str, wanted: int) -> dict[str, Json] | None:
     return found if len(found) >= wanted else None
 
 
-def test_a_replay_counts_what_is_no_prediction_and_reads_on(tmp_path: Path):
+def test_a_replay_counts_what_is_no_prediction_and_reads_on(tmp_path: Path) -> None:
     prepared(tmp_path)
     now = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
     bad = [value for value, reason in bad_messages(now) if value is not None and reason != "time_in_future"]
@@ -178,7 +187,7 @@ def test_a_replay_counts_what_is_no_prediction_and_reads_on(tmp_path: Path):
     assert (summary["predictions"], summary["rejected"], summary["late"]) == (2 * len(odd_messages(now)), len(bad) + 1, 0)
 
 
-def test_a_first_row_from_long_ago_does_not_stop_the_line(tmp_path: Path):
+def test_a_first_row_from_long_ago_does_not_stop_the_line(tmp_path: Path) -> None:
     prepared(tmp_path)
     now = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
     rows = [good(datetime(1970, 1, 2, tzinfo=UTC)), *(good(now + timedelta(milliseconds=20 * number)) for number in range(300))]
@@ -187,17 +196,21 @@ def test_a_first_row_from_long_ago_does_not_stop_the_line(tmp_path: Path):
     assert json.loads(done.stdout.splitlines()[-1])["predictions"] == 301
 
 
-def test_a_row_from_the_far_past_counts_as_late(tmp_path: Path):
+def test_a_row_from_the_far_past_counts_as_late(tmp_path: Path) -> None:
     prepared(tmp_path)
     now = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
-    rows = [*(good(now + timedelta(milliseconds=20 * number)) for number in range(300)), good(datetime(1971, 1, 1, tzinfo=UTC)), good(now + timedelta(seconds=6))]
+    rows = [
+        *(good(now + timedelta(milliseconds=20 * number)) for number in range(300)),
+        good(datetime(1971, 1, 1, tzinfo=UTC)),
+        good(now + timedelta(seconds=6)),
+    ]
     (tmp_path / "log.jsonl").write_bytes(b"\n".join(map(line, rows)) + b"\n")
     done = watchtower("replay", "log.jsonl", "--json", folder=tmp_path)
     summary = json.loads(done.stdout.splitlines()[-1])
     assert (summary["predictions"], summary["late"], summary["rejected"]) == (302, 1, 0)
 
 
-def test_a_row_far_in_the_future_of_a_file_is_rejected_and_moves_nothing(tmp_path: Path):
+def test_a_row_far_in_the_future_of_a_file_is_rejected_and_moves_nothing(tmp_path: Path) -> None:
     prepared(tmp_path)
     now = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
     rows = [good(now + timedelta(milliseconds=20 * number)) for number in range(300)]
@@ -207,12 +220,16 @@ def test_a_row_far_in_the_future_of_a_file_is_rejected_and_moves_nothing(tmp_pat
     assert (summary["predictions"], summary["late"], summary["rejected"]) == (300, 0, 1)
 
 
-def test_a_model_that_is_not_listed_is_watched_with_inferred_features(tmp_path: Path):
+def test_a_model_that_is_not_listed_is_watched_with_inferred_features(tmp_path: Path) -> None:
     prepared(tmp_path, more='  "*": {reference: {kind: first_windows, count: 2}}')
     write_rules(tmp_path, ["{name: Drift, model: '*', when: {kind: above, measure: drift.psi, feature: '*', value: 0.2}}"])
     now = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
     rows = [
-        good(now + timedelta(milliseconds=5 * number), model="surprise", features={"size": (number * 37 % 100) + (500 if number >= 1600 else 0), "colour": "red" if number % 3 else "blue"})
+        good(
+            now + timedelta(milliseconds=5 * number),
+            model="surprise",
+            features={"size": (number * 37 % 100) + (500 if number >= 1600 else 0), "colour": "red" if number % 3 else "blue"},
+        )
         for number in range(2400)
     ]
     (tmp_path / "log.jsonl").write_bytes(b"\n".join(map(line, rows)) + b"\n")
@@ -244,7 +261,7 @@ rules:
 """
 
 
-def test_five_mistakes_are_five_messages_with_their_places_and_nothing_starts(tmp_path: Path):
+def test_five_mistakes_are_five_messages_with_their_places_and_nothing_starts(tmp_path: Path) -> None:
     (tmp_path / "watchtower.yaml").write_text(WRONG_SETTINGS)
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "fraud.yaml").write_text(WRONG_RULES)
@@ -259,7 +276,7 @@ def test_five_mistakes_are_five_messages_with_their_places_and_nothing_starts(tm
     assert not (tmp_path / "watchtower.db").exists()
 
 
-def test_status_without_a_store_says_so_and_exits_1(tmp_path: Path):
+def test_status_without_a_store_says_so_and_exits_1(tmp_path: Path) -> None:
     prepared(tmp_path)
     done = watchtower("status", "--json", folder=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
@@ -268,7 +285,7 @@ def test_status_without_a_store_says_so_and_exits_1(tmp_path: Path):
     assert not (tmp_path / "watchtower.db").exists()
 
 
-def test_a_missing_file_is_named(tmp_path: Path):
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     prepared(tmp_path)
     done = watchtower("replay", "nowhere.jsonl", folder=tmp_path)
     assert done.returncode == 1
@@ -280,7 +297,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_within_ten_seconds_with_0_and_everything_read_is_stored(tmp_path: Path, sign: signal.Signals):
+def test_a_signal_ends_it_within_ten_seconds_with_0_and_everything_read_is_stored(tmp_path: Path, sign: signal.Signals) -> None:
     rows = [good(datetime.now(UTC)) for _ in range(1000)]
     (tmp_path / "predictions.jsonl").write_bytes(b"\n".join(map(line, rows)) + b"\n")
     with prepared(tmp_path, more="").start() as daemon:
@@ -292,7 +309,7 @@ def test_a_signal_ends_it_within_ten_seconds_with_0_and_everything_read_is_store
     assert sum(each for each, _ in counts(status(tmp_path)).values()) in {0, 1000}
 
 
-def test_a_second_daemon_on_the_same_store_is_refused(tmp_path: Path):
+def test_a_second_daemon_on_the_same_store_is_refused(tmp_path: Path) -> None:
     with prepared(tmp_path).start() as daemon:
         daemon.wait_ready()
         settings = (tmp_path / "watchtower.yaml").read_text().replace(f":{daemon.port}", f":{free_port()}")
@@ -304,7 +321,7 @@ def test_a_second_daemon_on_the_same_store_is_refused(tmp_path: Path):
         assert daemon.is_ready()
 
 
-def test_kafka_away_at_the_start_and_later_is_said_and_waited_for(kafka_broker: Broker, tmp_path: Path):
+def test_kafka_away_at_the_start_and_later_is_said_and_waited_for(kafka_broker: Broker, tmp_path: Path) -> None:
     """A broker of this test's own, which comes late and goes early; the session's one only shows that there is Kafka."""
     assert kafka_broker.address
     own, topic = Broker(tmp_path), "away"
@@ -340,7 +357,7 @@ def _not_ready(daemon: Daemon) -> str | None:
     return answer[1] if answer is not None and answer[0] == 503 and json.loads(answer[1]) else None
 
 
-def test_slack_away_is_kept_and_tried_again_while_the_line_goes_on(tmp_path: Path):
+def test_slack_away_is_kept_and_tried_again_while_the_line_goes_on(tmp_path: Path) -> None:
     (tmp_path / "slack.token").write_text("xoxb-test-token\n")
     port = free_port()
     more = f'notifiers: {{oncall: {{kind: slack, channel: "#ml-oncall", token_file: slack.token, base_url: "http://127.0.0.1:{port}/api/"}}}}'
@@ -351,7 +368,9 @@ def test_slack_away_is_kept_and_tried_again_while_the_line_goes_on(tmp_path: Pat
         _write(log, 50)
         daemon.wait_until(lambda: any(each["state"] == "firing" for each in listed(daemon.json("/api/v1/status"), "alerts")), 30, "the alert fires")
         daemon.wait_until(lambda: _metric(daemon, 'watchtower_notifications_total{notifier="oncall",outcome="failed"}'), 20, "a delivery failed")
-        assert _metric(daemon, "watchtower_outbox_depth ") >= 1 or daemon.wait_until(lambda: _metric(daemon, "watchtower_outbox_depth "), 10, "the outbox keeps it")
+        assert _metric(daemon, "watchtower_outbox_depth ") >= 1 or daemon.wait_until(
+            lambda: _metric(daemon, "watchtower_outbox_depth "), 10, "the outbox keeps it"
+        )
         _write(log, 50)
         daemon.wait_until(lambda: _total(daemon) == 100, 10, "the line goes on")
         with SlackServer(Slack(), port) as server:

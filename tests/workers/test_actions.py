@@ -83,7 +83,7 @@ def decisions(store: Store) -> list[tuple[DecisionKind, str]]:
     return [(each.kind, each.reason) for each in reversed(store.evaluations.decisions(10))][1:]
 
 
-def test_an_accepted_trial_switches_once_and_the_traffic_ends_it(store: Store):
+def test_an_accepted_trial_switches_once_and_the_traffic_ends_it(store: Store) -> None:
     plan = begin(store)
     far = Far()
     worker, _ = actions(store, far)
@@ -100,7 +100,7 @@ def test_an_accepted_trial_switches_once_and_the_traffic_ends_it(store: Store):
     assert store.plans.broken_link(plan.id) is None
 
 
-def test_the_incident_tells_each_step(store: Store):
+def test_the_incident_tells_each_step(store: Store) -> None:
     begin(store)
     worker, _ = actions(store, Far())
     worker.step(at(0))
@@ -109,7 +109,7 @@ def test_the_incident_tells_each_step(store: Store):
     assert [text.split(":")[0].split(",")[0] for text in told[1:]] == ["verdict accept", "switched from 2 to 1 (directory); waiting for the traffic to show it"]
 
 
-def test_a_trial_is_looked_at_once_per_evaluated_window(store: Store):
+def test_a_trial_is_looked_at_once_per_evaluated_window(store: Store) -> None:
     plan = begin(store)
     worker, trials = actions(store, Far(), PENDING)
     assert [worker.step(at(0)) for _ in range(3)] == [False, False, False]
@@ -119,7 +119,7 @@ def test_a_trial_is_looked_at_once_per_evaluated_window(store: Store):
     assert store.plans.plan(plan.id).step is Step.ON_TRIAL
 
 
-def test_a_trial_hears_that_the_alert_resolved_or_that_the_input_ended(store: Store):
+def test_a_trial_hears_that_the_alert_resolved_or_that_the_input_ended(store: Store) -> None:
     begin(store)
     ended: list[bool] = []
     worker, trials = actions(store, Far(), None, input_ended=lambda: bool(ended))
@@ -132,7 +132,7 @@ def test_a_trial_hears_that_the_alert_resolved_or_that_the_input_ended(store: St
     assert [why for _, why in trials.asked] == ["", "the input ended", RESOLVED]
 
 
-def test_what_cannot_be_run_is_broken_evidence_and_holds(store: Store):
+def test_what_cannot_be_run_is_broken_evidence_and_holds(store: Store) -> None:
     plan = begin(store)
     far = Far()
     worker, _ = actions(store, far, ShadowError("version 1 has no artefact"))
@@ -143,7 +143,7 @@ def test_what_cannot_be_run_is_broken_evidence_and_holds(store: Store):
     assert far.looks == 0
 
 
-def test_a_source_that_is_away_is_asked_again_and_holds_up_no_other_plan(store: Store):
+def test_a_source_that_is_away_is_asked_again_and_holds_up_no_other_plan(store: Store) -> None:
     plans = [begin(store), begin(store, "churn")]
     worker, trials = actions(store, Far(), Unavailable("the broker is away"), ACCEPTED)
     with pytest.raises(Unavailable):
@@ -161,7 +161,7 @@ def test_a_source_that_is_away_is_asked_again_and_holds_up_no_other_plan(store: 
         (Far(), {"frozen": lambda _: True}, "frozen:"),
     ],
 )
-def test_a_guard_holds_an_accepted_trial(store: Store, far: Far, changes: dict[str, object], words: str):
+def test_a_guard_holds_an_accepted_trial(store: Store, far: Far, changes: dict[str, object], words: str) -> None:
     plan = begin(store)
     worker, _ = actions(store, far, **changes)
     worker.step(at(0))
@@ -172,7 +172,7 @@ def test_a_guard_holds_an_accepted_trial(store: Store, far: Far, changes: dict[s
     assert far.switches == 0
 
 
-def test_old_evidence_decides_nothing(store: Store):
+def test_old_evidence_decides_nothing(store: Store) -> None:
     plan = begin(store)
     worker, _ = actions(store, far := Far())
     worker.step(at(16))
@@ -180,7 +180,7 @@ def test_old_evidence_decides_nothing(store: Store):
     assert far.switches == 0
 
 
-def test_a_second_rollback_soon_after_the_first_is_held_by_the_cooldown(store: Store):
+def test_a_second_rollback_soon_after_the_first_is_held_by_the_cooldown(store: Store) -> None:
     begin(store)
     worker, _ = actions(store, far := Far())
     worker.step(at(0))
@@ -202,7 +202,7 @@ def test_a_second_rollback_soon_after_the_first_is_held_by_the_cooldown(store: S
     ("names", "breaks", "step", "switches"),
     [("2", None, Step.VERIFYING, 1), ("1", None, Step.VERIFYING, 0), ("3", None, Step.CANCELLED, 0), ("2", RollbackError("no permission"), Step.FAILED, 0)],
 )
-def test_after_a_crash_in_switching_the_target_says_what_is_left_to_do(store: Store, names: str, breaks: Exception | None, step: Step, switches: int):
+def test_after_a_crash_in_switching_the_target_says_what_is_left_to_do(store: Store, names: str, breaks: Exception | None, step: Step, switches: int) -> None:
     plan = begin(store)
     worker, _ = actions(store, Far())
     worker.step(at(0))
@@ -212,7 +212,7 @@ def test_after_a_crash_in_switching_the_target_says_what_is_left_to_do(store: St
     assert (store.plans.plan(plan.id).step, far.switches) == (step, switches)
 
 
-def test_traffic_that_shows_the_candidate_before_the_switch_is_recorded_does_not_cancel_it(store: Store):
+def test_traffic_that_shows_the_candidate_before_the_switch_is_recorded_does_not_cancel_it(store: Store) -> None:
     plan = begin(store)
     worker, _ = actions(store, Far())
     worker.step(at(0))
@@ -223,7 +223,7 @@ def test_traffic_that_shows_the_candidate_before_the_switch_is_recorded_does_not
     assert (store.plans.plan(plan.id).step, far.switches) == (Step.ROLLED_BACK, 0)
 
 
-def test_a_plan_that_moved_meanwhile_is_loaded_again(store: Store):
+def test_a_plan_that_moved_meanwhile_is_loaded_again(store: Store) -> None:
     plan = begin(store)
 
     def look(_plan: Plan, _through: datetime, _ended: str) -> Judgement:
@@ -239,7 +239,7 @@ def test_a_plan_that_moved_meanwhile_is_loaded_again(store: Store):
 
 
 @pytest.mark.parametrize(("minute", "evaluated", "step"), [(9.9, 9, Step.VERIFYING), (10, 10, Step.FAILED), (11, 9, Step.VERIFYING), (20, 9, Step.FAILED)])
-def test_verifying_ends_at_its_deadline_but_not_before_windows_had_their_chance(store: Store, minute: float, evaluated: int, step: Step):
+def test_verifying_ends_at_its_deadline_but_not_before_windows_had_their_chance(store: Store, minute: float, evaluated: int, step: Step) -> None:
     plan = begin(store)
     worker, _ = actions(store, Far())
     worker.step(at(0))
@@ -249,7 +249,7 @@ def test_verifying_ends_at_its_deadline_but_not_before_windows_had_their_chance(
     assert store.plans.plan(plan.id).step is step
 
 
-def test_an_approval_that_nobody_gives_ends_after_a_day(store: Store):
+def test_an_approval_that_nobody_gives_ends_after_a_day(store: Store) -> None:
     plan = begin(store, approval_required=True)
     worker, _ = actions(store, far := Far())
     worker.step(at(0))
@@ -261,7 +261,7 @@ def test_an_approval_that_nobody_gives_ends_after_a_day(store: Store):
 
 
 @pytest.mark.parametrize("fired", [{"dry_run": True}, {"rollback": False}])
-def test_a_dry_run_and_a_shadow_rule_never_switch(store: Store, fired: dict[str, object]):
+def test_a_dry_run_and_a_shadow_rule_never_switch(store: Store, fired: dict[str, object]) -> None:
     plan = begin(store, **fired)
     worker, _ = actions(store, far := Far())
     assert worker.step(at(0))
@@ -269,7 +269,7 @@ def test_a_dry_run_and_a_shadow_rule_never_switch(store: Store, fired: dict[str,
     assert (store.plans.plan(plan.id).step, far.switches) == (Step.HELD, 0)
 
 
-def test_in_replay_the_target_is_never_called_and_the_log_says_how_it_went(store: Store):
+def test_in_replay_the_target_is_never_called_and_the_log_says_how_it_went(store: Store) -> None:
     plan = begin(store)
     worker, _ = actions(store, far := Far(names="whatever"), act=False)
     worker.step(at(0))
@@ -280,7 +280,7 @@ def test_in_replay_the_target_is_never_called_and_the_log_says_how_it_went(store
     assert store.plans.plan(plan.id).step is Step.ROLLED_BACK
 
 
-def test_every_recorded_fact_is_heard(store: Store):
+def test_every_recorded_fact_is_heard(store: Store) -> None:
     begin(store)
     heard: list[tuple[str, Step]] = []
     worker, _ = actions(store, Far(), heard=lambda _plan, fact, move: heard.append((fact.kind, move.plan.step)))

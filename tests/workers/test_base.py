@@ -39,7 +39,7 @@ def started(worker: Scripted, lost: Callable[[Exception], None] = lambda _: None
     return loop
 
 
-def test_it_steps_until_it_is_stopped_and_ends_at_once_although_it_would_wait_long():
+def test_it_steps_until_it_is_stopped_and_ends_at_once_although_it_would_wait_long() -> None:
     worker = Scripted(True, True)
     loop = started(worker, idle=600)
     assert worker.done.wait(PATIENCE)
@@ -48,7 +48,7 @@ def test_it_steps_until_it_is_stopped_and_ends_at_once_although_it_would_wait_lo
     assert worker.steps == 3
 
 
-def test_waking_ends_the_wait():
+def test_waking_ends_the_wait() -> None:
     worker = Scripted(True)
     loop = started(worker, idle=600)
     assert worker.done.wait(PATIENCE)
@@ -60,7 +60,7 @@ def test_waking_ends_the_wait():
 
 
 @pytest.mark.parametrize("error", [Unavailable("the broker is away"), Fenced("somebody else")])
-def test_what_passes_is_tried_again_and_forgotten(error: Exception):
+def test_what_passes_is_tried_again_and_forgotten(error: Exception) -> None:
     worker = Scripted(error, error, True)
     loop = started(worker)
     assert worker.done.wait(PATIENCE)
@@ -69,7 +69,7 @@ def test_what_passes_is_tried_again_and_forgotten(error: Exception):
     assert loop.join(1)
 
 
-def test_while_something_is_away_it_says_what():
+def test_while_something_is_away_it_says_what() -> None:
     class Away:
         def __init__(self) -> None:
             self.twice = threading.Event()
@@ -93,7 +93,7 @@ def test_while_something_is_away_it_says_what():
 
 
 @pytest.mark.parametrize("error", [Unavailable("the topic is gone", for_good=True), ZeroDivisionError("a bug")])
-def test_what_is_for_good_ends_the_thread_and_is_handed_over(error: Exception):
+def test_what_is_for_good_ends_the_thread_and_is_handed_over(error: Exception) -> None:
     found: list[Exception] = []
     loop = started(Scripted(error), found.append)
     assert loop.join(PATIENCE)

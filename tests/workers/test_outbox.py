@@ -61,7 +61,7 @@ def grow(store: Store, minute: int) -> None:
     _acting.commit(store, replace(memory, incident=noted(memory.incident, at(minute), "note", f"minute {minute}")), minute)
 
 
-def test_an_incident_is_told_once_per_revision_with_the_last_receipt(store: Store):
+def test_an_incident_is_told_once_per_revision_with_the_last_receipt(store: Store) -> None:
     session = Session()
     outbox = Outbox(store, {"ml_oncall": session})
     assert [outbox.step(at(0)), outbox.step(at(0))] == [True, False]
@@ -76,11 +76,11 @@ def test_an_incident_is_told_once_per_revision_with_the_last_receipt(store: Stor
     ("attempts", "asked", "seconds"),
     [(0, None, 5), (1, None, 10), (5, None, 160), (6, None, 300), (5000, None, 300), (0, 30.0, 30), (0, 1.0, 5), (9, 900.0, 900)],
 )
-def test_the_wait_doubles_to_five_minutes_and_honours_what_is_asked(attempts: int, asked: float | None, seconds: float):
+def test_the_wait_doubles_to_five_minutes_and_honours_what_is_asked(attempts: int, asked: float | None, seconds: float) -> None:
     assert backoff(attempts, asked) == timedelta(seconds=seconds)
 
 
-def test_what_did_not_arrive_is_tried_again_when_it_is_due(store: Store):
+def test_what_did_not_arrive_is_tried_again_when_it_is_due(store: Store) -> None:
     session = Session([away(), away(after=60)])
     heard: list[tuple[str, str]] = []
     outbox = Outbox(store, {"ml_oncall": session}, heard=lambda name, outcome: heard.append((name, outcome)))
@@ -92,7 +92,7 @@ def test_what_did_not_arrive_is_tried_again_when_it_is_due(store: Store):
     assert [outcome for _, outcome in heard] == ["failed", "failed", "delivered"]
 
 
-def test_a_refusal_is_given_up_at_once_and_stays_visible_until_there_is_something_new(store: Store):
+def test_a_refusal_is_given_up_at_once_and_stays_visible_until_there_is_something_new(store: Store) -> None:
     session = Session([DeliveryError("slack refused: channel_not_found", retryable=False)])
     outbox = Outbox(store, {"ml_oncall": session})
     outbox.step(at(0))
@@ -103,7 +103,7 @@ def test_a_refusal_is_given_up_at_once_and_stays_visible_until_there_is_somethin
     assert [(revision, since) for revision, since, _ in session.told] == [(2, 0)]
 
 
-def test_a_day_of_failing_is_given_up_but_not_a_day_of_being_down(store: Store):
+def test_a_day_of_failing_is_given_up_but_not_a_day_of_being_down(store: Store) -> None:
     session = Session([away() for _ in range(5)])
     outbox = Outbox(store, {"ml_oncall": session})
     now: datetime = at(25 * 60)
@@ -113,7 +113,7 @@ def test_a_day_of_failing_is_given_up_but_not_a_day_of_being_down(store: Store):
     assert [lag.attempts for lag in store.told.dead_letters()] == [5]
 
 
-def test_one_notifier_that_is_away_does_not_keep_another_from_being_told(store: Store):
+def test_one_notifier_that_is_away_does_not_keep_another_from_being_told(store: Store) -> None:
     memory = store.evaluations.memory("fraud")
     assert memory.incident is not None
     both = replace(memory.incident, revision=2, notify=("ml_oncall", "audit"))
@@ -123,12 +123,12 @@ def test_one_notifier_that_is_away_does_not_keep_another_from_being_told(store: 
     assert len(fine.told) == 1
 
 
-def test_a_notifier_that_is_no_longer_configured_is_given_up(store: Store):
+def test_a_notifier_that_is_no_longer_configured_is_given_up(store: Store) -> None:
     Outbox(store, {}).step(at(0))
     assert [lag.error for lag in store.told.dead_letters()] == ["no notifier is called ml_oncall"]
 
 
-def test_slack_that_limits_and_then_takes_it_gets_one_message_and_a_thread(store: Store):
+def test_slack_that_limits_and_then_takes_it_gets_one_message_and_a_thread(store: Store) -> None:
     with SlackServer() as server:
         session = Slack(channel="#ml-oncall", token=SecretStr(TOKEN), base_url=server.url).open()
         outbox = Outbox(store, {"ml_oncall": session})
@@ -165,7 +165,7 @@ def reject(store: Store, topic: str = "predictions", position: int = 7) -> None:
     store.intake.checkpoint(delta, keep_original=False)
 
 
-def test_dead_letters_are_sent_and_then_wait_no_longer(store: Store):
+def test_dead_letters_are_sent_and_then_wait_no_longer(store: Store) -> None:
     reject(store)
     writer = Writer()
     outbox = Outbox(store, {"ml_oncall": Session()}, {"predictions": writer})
@@ -176,7 +176,7 @@ def test_dead_letters_are_sent_and_then_wait_no_longer(store: Store):
     assert store.intake.dead_letters.waiting(10) == []
 
 
-def test_dead_letters_wait_for_their_writer_and_hold_up_nothing(store: Store):
+def test_dead_letters_wait_for_their_writer_and_hold_up_nothing(store: Store) -> None:
     reject(store)
     session, writer = Session(), Writer(away=2)
     outbox = Outbox(store, {"ml_oncall": session}, {"predictions": writer})
@@ -188,7 +188,7 @@ def test_dead_letters_wait_for_their_writer_and_hold_up_nothing(store: Store):
     assert len(session.told) == 1
 
 
-def test_dead_letters_without_a_writer_stay_in_the_store(store: Store):
+def test_dead_letters_without_a_writer_stay_in_the_store(store: Store) -> None:
     reject(store, "other")
     Outbox(store, {"ml_oncall": Session()}, {"predictions": Writer()}).step(at(0))
     Outbox(store, {"ml_oncall": Session()}).step(at(0))

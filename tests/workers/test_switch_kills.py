@@ -31,7 +31,7 @@ def run(url: str, folder: Path, extra: dict[str, str]) -> int:
 
 
 @pytest.mark.parametrize("point", ["switch.before_call", "switch.after_call", "plan.before_commit#2", "plan.after_commit#1", "plan.after_commit#2"])
-def test_killed_at_any_point_the_target_is_switched_exactly_once(tmp_path: Path, point: str):
+def test_killed_at_any_point_the_target_is_switched_exactly_once(tmp_path: Path, point: str) -> None:
     for version in ("1", "2"):
         (tmp_path / version).mkdir()
     (tmp_path / "current").symlink_to("2")

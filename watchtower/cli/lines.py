@@ -1,13 +1,19 @@
-"""The JSON lines of `replay --json`, exactly as in the contracts."""
+"""What `replay` tells: JSON lines exactly as in the contracts, or sentences."""
 
 import json
 import math
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from rich.console import Console
+from rich.progress import Progress
+
 from watchtower.nouns.alert import AlertChange
-from watchtower.nouns.plan import Decision
+from watchtower.nouns.plan import Decision, Evaluation
 from watchtower.nouns.score import Board, Over
+from watchtower.nouns.window import Window
+from watchtower.programs.replay import Heard, Replay, Summary
 
 
 def stamp(moment: datetime) -> str:
@@ -25,7 +31,13 @@ def score_lines(board: Board) -> Iterator[str]:
     for slot, scores in board.scores.items():
         if slot.need.over != Over() or slot.need.min_rows is not None:
             continue
-        head: dict[str, object] = {"type": "score", "time": stamp(board.window.end), "model": board.model, "version": slot.version or board.live or "", "segment": slot.segment}
+        head: dict[str, object] = {
+            "type": "score",
+            "time": stamp(board.window.end),
+            "model": board.model,
+            "version": slot.version or board.live or "",
+            "segment": slot.segment,
+        }
         against: dict[str, object] = {"relative_to": slot.need.against} if slot.need.against != "reference" else {}
         for i, subject in enumerate(scores.subjects):
             named = head | {"measure": str(slot.need.measure), "subject": subject, **against}
@@ -63,3 +75,34 @@ def decision_line(decision: Decision) -> str:
     more = {"notifier": decision.notifier, "live": decision.live, "candidate": decision.candidate}
     more |= {"verdict": decision.verdict and str(decision.verdict), "diagnosis": decision.diagnosis and str(decision.diagnosis)}
     return json.dumps(line | {key: value for key, value in more.items() if value is not None} | {"reason": decision.reason})
+
+
+def as_lines(*, scores: bool) -> Heard:
+    """Tells everything as JSON lines; scores only where asked for."""
+
+    def tell(_model: str, _window: Window, evaluation: Evaluation, decisions: Sequence[Decision]) -> None:
+        lines = [*score_lines(evaluation.board)] if scores else []
+        lines += [alert_line(change) for change in evaluation.changes] + [decision_line(each) for each in decisions]
+        if lines:
+            print("\n".join(lines))
+
+    return tell
+
+
+def as_sentences(model: str, window: Window, evaluation: Evaluation, decisions: Sequence[Decision]) -> None:
+    """Tells what an operator reads: transitions and decisions, a line each."""
+    at = f"{window.end:%Y-%m-%d %H:%M:%S}"
+    for change in evaluation.changes:
+        value = "" if change.alert.value is None else f" ({change.alert.value:.4g})"
+        print(f"{at} {model} {change.alert.id} {change.alert.state}{value}{': ' + change.reason if change.reason else ''}")
+    for decision in decisions:
+        verdict = f" {decision.verdict}, {decision.diagnosis}:" if decision.verdict is not None else ""
+        print(f"{at} {model} -> {decision.kind}{verdict} {decision.reason}")
+
+
+def watched(asked: Replay) -> Summary:
+    """Runs with a progress bar on stderr, where somebody looks."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("replay", total=None)
+        asked.progress = lambda done, total: bar.update(task, completed=done, total=total)
+        return asked.run()

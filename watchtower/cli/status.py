@@ -15,7 +15,9 @@ EVERY = 2.0
 Row = Mapping[str, object]
 
 
-def status(config: Config = Path("watchtower.yaml"), as_json: Json = False, watch: Annotated[bool, typer.Option("--watch", help="Look again every 2 s.")] = False) -> None:
+def status(
+    config: Config = Path("watchtower.yaml"), as_json: Json = False, watch: Annotated[bool, typer.Option("--watch", help="Look again every 2 s.")] = False
+) -> None:
     """Models, versions, windows, lag, alerts, jobs and the last decisions, exact at this moment."""
     while True:
         found = _store(config, "status")
@@ -40,7 +42,12 @@ def incidents(config: Config = Path("watchtower.yaml"), as_json: Json = False) -
     table = Table("id", "model", "state", "opened", "step", "verdict", "why", title="incidents")
     for each in _rows(found, "incidents"):
         plan = cast("Row", each.get("plan") or {})
-        table.add_row(*(str(cell or "–") for cell in (each["id"], each["model"], each["state"], each["opened"], plan.get("step"), plan.get("verdict"), plan.get("reason"))))
+        table.add_row(
+            *(
+                str(cell or "–")
+                for cell in (each["id"], each["model"], each["state"], each["opened"], plan.get("step"), plan.get("verdict"), plan.get("reason"))
+            )
+        )
     Console().print(table)
 
 
@@ -79,6 +86,10 @@ def _show(found: Row) -> None:
     lag = sum(cast("int", each["lag"]) for each in _rows(found, "lag"))
     rejected = ", ".join(f"{reason} {n:,}" for reason, n in cast("Mapping[str, int]", found["rejected"]).items()) or "none"
     daemon = cast("Row", found.get("daemon") or {})
-    console.print(f"lag {lag:,} · rejected {rejected} · daemon {'running' if daemon.get('running') else 'not running'}, last seen {daemon.get('heartbeat') or 'never'}")
+    console.print(
+        f"lag {lag:,} · rejected {rejected} · daemon {'running' if daemon.get('running') else 'not running'}, last seen {daemon.get('heartbeat') or 'never'}"
+    )
     for decision in _rows(found, "decisions")[:5]:
-        console.print(f"  {decision.get('at') or decision.get('time')} {decision.get('decision')} {decision.get('model')}: {decision.get('reason')}", markup=False)
+        console.print(
+            f"  {decision.get('at') or decision.get('time')} {decision.get('decision')} {decision.get('model')}: {decision.get('reason')}", markup=False
+        )

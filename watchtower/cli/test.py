@@ -19,7 +19,9 @@ def test(path: Annotated[Path, typer.Argument(help="A folder with *.test.yaml fi
         ran += number
         failures += failed
     if as_json:
-        print(json.dumps({"tests": ran, "failures": [{"file": str(each.file), "test": each.case, "window": each.window, "what": each.what} for each in failures]}))
+        print(
+            json.dumps({"tests": ran, "failures": [{"file": str(each.file), "test": each.case, "window": each.window, "what": each.what} for each in failures]})
+        )
     else:
         print("\n".join([*map(str, failures), f"{ran} tests, {len(failures)} failures"]))
     raise typer.Exit(1 if failures else 0)

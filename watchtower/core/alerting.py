@@ -29,7 +29,15 @@ def advance(alert: Alert, outcome: Outcome, rule: Rule, at: datetime, size: time
     `keep_firing` consecutive misses; a pending one stops at its first miss. *size* is a window's, in which durations are rounded up.
     """
     finding = _with_no_data(outcome.finding, rule)
-    told = replace(alert, version=outcome.version, value=outcome.value, p_value=outcome.p_value, p_adjusted=outcome.p_adjusted, reason=outcome.reason, severity=rule.severity)
+    told = replace(
+        alert,
+        version=outcome.version,
+        value=outcome.value,
+        p_value=outcome.p_value,
+        p_adjusted=outcome.p_adjusted,
+        reason=outcome.reason,
+        severity=rule.severity,
+    )
     match finding:
         case Finding.UNKNOWN:
             return Advanced(replace(alert, reason=outcome.reason))
@@ -104,7 +112,9 @@ def _rule(board: Board, rule: Rule, alerts: Mapping[AlertId, Alert], at: datetim
         if rule.version is not None and board.versions.get(outcome.version, 0.0) <= 0:
             yield _without_traffic(restarted.alert or alert, at)
             continue
-        after = advance(restarted.alert or replace(alert, state=AlertState.INACTIVE, hits=0, misses=0, rule_digest=digest, gone=0), outcome, rule, at, book.size)
+        after = advance(
+            restarted.alert or replace(alert, state=AlertState.INACTIVE, hits=0, misses=0, rule_digest=digest, gone=0), outcome, rule, at, book.size
+        )
         yield Advanced(after.alert if after.alert is None else replace(after.alert, gone=0), (*restarted.changes, *after.changes))
     for key, alert in alerts.items():
         if key not in told:

@@ -54,10 +54,20 @@ def _without_cells(profile: Profile) -> Profile:
     return replace(profile, binning="", cells=np.zeros(0, dtype=np.int64), moments=np.zeros((0, 5)), oddities=np.zeros((0, 2), dtype=np.int64))
 
 
-def close(model: str, window: Window, opened: Profiles, past: Sequence[Past], before_change: Sequence[Past], memory: Memory, comparison: Comparison, needs: frozenset[Need]) -> Closed:  # noqa: PLR0913  the line's parts meet here
+def close(
+    model: str,
+    window: Window,
+    opened: Profiles,
+    past: Sequence[Past],
+    before_change: Sequence[Past],
+    memory: Memory,
+    comparison: Comparison,
+    needs: frozenset[Need],
+) -> Closed:
     """Merges and gathers; version "" stands for all versions together, over the live version's windows.
 
-    *opened* are the base window's profiles, *past* the evaluated windows before it (oldest first), *before_change* those before the live version began."""
+    *opened* are the base window's profiles, *past* the evaluated windows before it (oldest first), *before_change* those before the live version began.
+    """
     served = memory.served
     windows = [*past, Past(window, served.live, opened)]
     overs = {need.over for need in needs} | {Over()}

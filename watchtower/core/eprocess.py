@@ -21,17 +21,17 @@ def bets() -> Floats:
 
 
 def log_e_plus(y: Floats) -> float:
-    """ln E⁺ against E[Y] <= 0, Y in [-1, 1]: 1/48 Σⱼ Πᵢ (1 + λⱼ Yᵢ); 0 for no rows."""
+    """Ln E⁺ against E[Y] <= 0, Y in [-1, 1]: 1/48 Σⱼ Πᵢ (1 + λⱼ Yᵢ); 0 for no rows."""
     return _mixture(y)
 
 
 def log_e_minus(y: Floats, m: float) -> float:
-    """ln E⁻ against E[Y] >= m: 1/48 Σⱼ Πᵢ (1 + λⱼ (m - Yᵢ)/(1 - m))."""
+    """Ln E⁻ against E[Y] >= m: 1/48 Σⱼ Πᵢ (1 + λⱼ (m - Yᵢ)/(1 - m))."""
     return _mixture((m - y) / (1 - m))
 
 
 def log_e_classes(b: int, c: int) -> float:
-    """ln E⁺ for answers that are right or wrong: 2^(b+c+1) B(b+1, c+1) P(Beta(b+1, c+1) > ½); *b* only live wrong, *c* only the candidate."""
+    """Ln E⁺ for answers that are right or wrong: 2^(b+c+1) B(b+1, c+1) P(Beta(b+1, c+1) > ½); *b* only live wrong, *c* only the candidate."""
     from scipy.special import betaln, log_ndtr
 
     tail = _log_beta_above_half(b, c)
@@ -41,7 +41,7 @@ def log_e_classes(b: int, c: int) -> float:
 
 
 def log_p_mcnemar(b: int, c: int) -> float:
-    """ln of the exact one-sided p-value of McNemar's test: P(Binomial(b + c, ½) >= b)."""
+    """Ln of the exact one-sided p-value of McNemar's test: P(Binomial(b + c, ½) >= b)."""
     from scipy.special import betainc
 
     if b == 0:

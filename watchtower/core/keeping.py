@@ -72,7 +72,7 @@ class Kept:
 
     @property
     def rows(self) -> int:
-        """n."""
+        """N."""
         return len(self.keys)
 
 

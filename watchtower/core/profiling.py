@@ -226,7 +226,9 @@ def _one_after_other(first: Messages | None, second: Messages) -> Messages:
     if first is None:
         return second
     values = [*first.values, *second.values]
-    return replace(second, values=values, positions=np.concatenate([first.positions, second.positions]), appended=np.concatenate([first.appended, second.appended]))
+    return replace(
+        second, values=values, positions=np.concatenate([first.positions, second.positions]), appended=np.concatenate([first.appended, second.appended])
+    )
 
 
 def _groups(batch: PredictionBatch, late: Flags, size: int) -> Iterator[tuple[str, int, bool, PredictionBatch]]:

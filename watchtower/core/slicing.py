@@ -144,5 +144,3 @@ def _joined_features(parts: Sequence[Mapping[str, Column]], names: Sequence[str]
 def _renumbered(batch: PredictionBatch, partitions: Sequence[object]) -> NDArray[np.int32]:
     table = np.array([partitions.index(each) for each in batch.partitions], dtype=np.int32)
     return table[batch.partition]
-
-

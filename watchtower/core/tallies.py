@@ -12,7 +12,6 @@ from watchtower.nouns.profile import LATENCY_BUCKETS, LATENCY_CELLS, LATENCY_EDG
 from watchtower.nouns.window import Partition, Span
 
 
-
 def weights_of(batch: PredictionBatch) -> Floats | None:
     """1/sampling of each row; None where every row counts once."""
     if batch.sampling is None:

@@ -50,7 +50,12 @@ class Daemon:
         parts = self._parts
         self._loops = {
             name: Loop(name, worker, clock.now, lost=self._lost, idle=idle)
-            for name, worker, idle in (("intake", parts.intake, 0.02), ("evaluator", parts.evaluator, 0.25), ("actions", parts.actions, 0.25), ("outbox", parts.outbox, 0.5))
+            for name, worker, idle in (
+                ("intake", parts.intake, 0.02),
+                ("evaluator", parts.evaluator, 0.25),
+                ("actions", parts.actions, 0.25),
+                ("outbox", parts.outbox, 0.5),
+            )
         }
         self._server = _server(loaded, StoreView(parts.store, parts.metrics, self._not_ready))
         self._jobs = BackgroundScheduler(timezone="UTC")
@@ -133,7 +138,17 @@ class Daemon:
             metrics.decided(decision)
         for change in evaluation.changes:
             alert = change.alert
-            log.info("alert_%s rule=%s model=%s version=%s segment=%s subject=%s value=%s window=%s", alert.state, alert.id.rule, model, alert.version, alert.id.segment, alert.id.subject, alert.value, window.end)
+            log.info(
+                "alert_%s rule=%s model=%s version=%s segment=%s subject=%s value=%s window=%s",
+                alert.state,
+                alert.id.rule,
+                model,
+                alert.version,
+                alert.id.segment,
+                alert.id.subject,
+                alert.value,
+                window.end,
+            )
         if evaluation.changes or evaluation.facts:
             self._loops["outbox"].wake()
         plan = evaluation.memory.plan
@@ -220,5 +235,3 @@ def _signature(loaded: Loaded) -> dict[str, tuple[int, int]]:
             continue
         found[str(path)] = (stat.st_mtime_ns, stat.st_size)
     return found
-
-

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
@@ -12,6 +11,7 @@ from watchtower.nouns.alert import AlertState
 from watchtower.nouns.errors import ConfigError, Problem
 from watchtower.nouns.place import Place
 from watchtower.nouns.plan import Decision, Evaluation
+from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import EPOCH, Window
 from watchtower.sources import Source
 
@@ -50,7 +50,14 @@ class Replay:
         began = monotonic()
         self._look_for_files()
         total = sum(file.stat().st_size for file in self.files)
-        with assembly.build_replay(self.loaded, self._source(), self.files, by_time=self.by_time, trial=self.trial, heard=self._evaluated, decided=self._decided) as parts:
+        with assembly.build_replay(
+            self.loaded,
+            self._source(),
+            self.files,
+            by_time=self.by_time,
+            trial=self.trial,
+            ears=assembly.ReplayEars(self._committed, self._evaluated, self._decided),
+        ) as parts:
             while not parts.session.caught_up():
                 parts.intake.step(EPOCH)
                 parts.evaluator.step(EPOCH)
@@ -62,7 +69,6 @@ class Replay:
                 pass
             parts.end()
             self._flush()
-            self._count(parts)
         self.summary.seconds = round(monotonic() - began, 3)
         return self.summary
 
@@ -84,12 +90,10 @@ class Replay:
             self.heard(model, window, evaluation, decisions)
         self._held.clear()
 
-    def _count(self, parts: "assembly.ReplayParts") -> None:
-        status = parts.store.status()
-        versions = [version for model in status["models"] for version in model["versions"]]
-        self.summary.predictions = sum(version["predictions"] for version in versions)
-        self.summary.late = sum(version["late"] for version in versions)
-        self.summary.rejected = sum(status["rejected"].values())
+    def _committed(self, delta: Delta) -> None:
+        self.summary.predictions += sum(totals.predictions for totals in delta.totals.values())
+        self.summary.late += sum(totals.late for totals in delta.totals.values())
+        self.summary.rejected += len(delta.rejected)
 
     def _source(self) -> Source:
         sources = self.loaded.settings.sources

@@ -38,7 +38,7 @@ class Cells:
         return sums
 
     def shares(self) -> tuple[Floats, Floats]:
-        """p and q: each cell's share of its subject's rows in reference and window; NaN where a side has no rows."""
+        """P and q: each cell's share of its subject's rows in reference and window; NaN where a side has no rows."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.reference / self.rows[0][self.owner], self.current / self.rows[1][self.owner]
 

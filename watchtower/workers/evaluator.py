@@ -69,7 +69,7 @@ class Evaluator:
         """Scores one closed window, applies the rules and commits what follows; Fenced where somebody else moved the model meanwhile."""
         began = monotonic()
         memory = self.store.evaluations.memory(model)
-        opened = self.store.windows.open_profiles(model, window)
+        opened: Profiles = self.store.windows.open_profiles(model, window)
         weights = {version: profile.weight for (version, segment), profile in opened.items() if segment == ""}
         memory = replace(memory, served=versions.follow(memory.served, weights, window))
         stored, comparison = self.references.comparison(model, memory)

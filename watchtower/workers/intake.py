@@ -145,7 +145,7 @@ class Intake:
         if not gathered and not ended:
             return False
         self._first_rows(feed, gathered)
-        for piece in pieces(gathered) or [()]:
+        for piece in pieces(gathered) or [[]]:
             line.fold(piece, feed.format, self._known(), self.folder, now=now if self.now_moves else None, ended=ended)
             if self.now_moves and self._is_due(now):
                 self.checkpoint(now)
@@ -159,7 +159,11 @@ class Intake:
 
     def _first_rows(self, feed: Feed, gathered: Sequence[Messages]) -> None:
         """Before the first row of a model is folded, its reference is made where that is a file."""
-        awaited = [model for model in self.models if model not in self._bindings and model not in self._asked_first and isinstance(self.watched(model).reference, FileReference)]
+        awaited = [
+            model
+            for model in self.models
+            if model not in self._bindings and model not in self._asked_first and isinstance(self.watched(model).reference, FileReference)
+        ]
         if not gathered or not awaited:
             return
         for batch in feed.format.decode(gathered, Catalog()).predictions:
@@ -208,8 +212,6 @@ class Intake:
         return after is not None and (before is None or after // size > (self._closed or before) // size)
 
 
-
-
 def _bytes(messages: Messages) -> int:
     return sum(map(len, filter(None, messages.values)))
 
@@ -240,4 +242,6 @@ def _cut(messages: Messages) -> list[Messages]:
 def _between(messages: Messages, first: int, last: int) -> Messages:
     whole = last == len(messages.values)
     through = messages.next_position if whole else int(messages.positions[last])
-    return replace(messages, values=messages.values[first:last], positions=messages.positions[first:last], appended=messages.appended[first:last], next_position=through)
+    return replace(
+        messages, values=messages.values[first:last], positions=messages.positions[first:last], appended=messages.appended[first:last], next_position=through
+    )

@@ -63,7 +63,9 @@ class References:
         settings = self.watched(model)
         live = memory.served.live
         if stored is None:
-            stored = self._complete(model, memory, settings) if not isinstance(settings.reference, FileReference) else self.first_seen(model, live) if live else None
+            stored = (
+                self._complete(model, memory, settings) if not isinstance(settings.reference, FileReference) else self.first_seen(model, live) if live else None
+            )
         if stored is None:
             return None, Comparison(reason=_waiting(settings, memory))
         if isinstance(settings.reference, FileReference) and live is not None and (live, "") not in stored.profiles:
@@ -77,7 +79,10 @@ class References:
         if path is not None:
             table = self._table(path, settings)
             columns = _columns(table)
-            own = {(v, segment): _with_lacking(stored.binning, profile, stored.profiles.get(("", segment)), columns) for (v, segment), profile in _profiles(stored.binning, columns, table.rows, version)}
+            own = {
+                (v, segment): _with_lacking(stored.binning, profile, stored.profiles.get(("", segment)), columns)
+                for (v, segment), profile in _profiles(stored.binning, columns, table.rows, version)
+            }
         whole = {(version, segment): profile for (v, segment), profile in stored.profiles.items() if v == ""}
         stored = replace(stored, profiles={**stored.profiles, **whole, **own})
         self.store.references.save(model, stored)
@@ -119,7 +124,9 @@ def file_of(template: str, version: str) -> Path | None:
     before, _, after = template.partition("{version}")
     folder = Path(before + "x").parent
     prefix = Path(before + "x").name[:-1]
-    there = {path.name[len(prefix) : len(path.name) - len(after)]: path for path in folder.glob("*") if path.name.startswith(prefix) and path.name.endswith(after)}
+    there = {
+        path.name[len(prefix) : len(path.name) - len(after)]: path for path in folder.glob("*") if path.name.startswith(prefix) and path.name.endswith(after)
+    }
     earlier = [name for name in there if name and natural(name) < natural(version)]
     return there[max(earlier, key=natural)] if earlier else None
 

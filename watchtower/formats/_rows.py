@@ -93,9 +93,21 @@ class Rows:
         """A value a message, as one a row."""
         return values if self.counts is None else np.repeat(values, self.sizes)
 
+    def each(self, name: str) -> list[object]:
+        """One value a message of the field *name*."""
+        return list(map(attrgetter(name), self.messages))
+
+    def lacks(self, name: str) -> bool:
+        """Whether no message has the field *name*."""
+        return not any(value is not None for value in self.each(name))
+
     def get(self, name: str) -> list[object]:
         """One value a row of the field *name*."""
-        return self.spread(list(map(attrgetter(name), self.messages)))
+        return self.spread(self.each(name))
+
+    def is_shared(self, values: list[object]) -> bool:
+        """Whether each of *values*, one a message, means the same for all rows of its message."""
+        return self.counts is not None and list not in set(map(type, values))
 
     def spread(self, values: list[object]) -> list[object]:
         """One value a message -> one a row: lists of messages with rows are laid out, everything else means the same for all."""
@@ -113,7 +125,16 @@ class Rows:
 
     def text(self, name: str, default: str | None) -> TextColumn:
         """A meta column of texts; numbers as written; *default* where there is none or an empty one."""
-        return texts(self.get(name), default)
+        values = self.each(name)
+        if not self.is_shared(values):
+            return texts(self.spread(values), default)
+        found = texts(values, default)
+        return TextColumn(np.repeat(found.codes, self.sizes), found.names)
+
+    def times(self) -> Ints:
+        """Event times; see :func:`times`."""
+        values, appended = self.each("time"), self.stream.appended[self.index]
+        return self.per_row(times(values, appended)) if self.is_shared(values) else times(self.spread(values), self.per_row(appended))
 
     def without(self, rejected: dict[int, Reason]) -> "Rows | None":
         """The rows of the messages that were not rejected."""
@@ -147,23 +168,22 @@ class Meta:
 
 def meta(rows: Rows) -> Meta:
     """The meta columns of *rows*, not yet screened."""
-    given = rows.get("sampling")
+    given = [] if rows.lacks("sampling") else rows.get("sampling")
     return Meta(
-        times=times(rows.get("time"), rows.per_row(rows.stream.appended[rows.index])),
+        times=rows.times(),
         versions=rows.text("version", "0"),
         roles=rows.text("role", "served"),
         statuses=_statuses(rows),
         instances=rows.text("instance", None),
-        sampling=None if floats(given) is None else np.array([1.0 if each is None else each for each in given], dtype=np.float64),
+        sampling=None if not given or floats(given) is None else np.array([1.0 if each is None else each for each in given], dtype=np.float64),
         gpu=_gpu(rows),
     )
 
 
 def _statuses(rows: Rows) -> TextColumn:
-    errors = rows.get("error")
-    if errors.count(None) == len(errors):
+    if rows.lacks("error"):
         return rows.text("status", "ok")
-    return texts([status or ("error" if error else "ok") for status, error in zip(rows.get("status"), errors, strict=True)], "ok")
+    return texts([status or ("error" if error else "ok") for status, error in zip(rows.get("status"), rows.get("error"), strict=True)], "ok")
 
 
 def _gpu(rows: Rows) -> GpuColumns | None:
@@ -210,7 +230,7 @@ def _odd(texts_: TextColumn, sound: Callable[[str], bool]) -> np.typing.NDArray[
 
 def batch(model: str, rows: Rows, found: Meta, schema: Schema, reader: Decoders) -> PredictionBatch:
     """The batch of *rows*, whose meta columns were found sound."""
-    ids = rows.get("id")
+    ids = [] if rows.lacks("id") else rows.get("id")
     sizes, codes = rows.sizes, rows.stream.partition[rows.index]
     used = np.flatnonzero(np.bincount(codes, minlength=len(rows.stream.partitions)))
     first = np.cumsum(sizes) - sizes
@@ -228,7 +248,7 @@ def batch(model: str, rows: Rows, found: Meta, schema: Schema, reader: Decoders)
         sampling=found.sampling,
         instances=found.instances if found.instances.names else None,
         gpu=found.gpu,
-        ids=None if ids.count(None) == len(ids) else [as_text(each) for each in ids],
+        ids=None if not ids else [as_text(each) for each in ids],
         partition=cast("Codes", rows.per_row(np.searchsorted(used, codes))).astype(np.int32),
         partitions=tuple(rows.stream.partitions[i] for i in used.tolist()),
         positions=rows.per_row(rows.stream.positions[rows.index]),
@@ -242,7 +262,7 @@ def as_text(value: object) -> str:
 
 
 def _seconds(rows: Rows, name: str) -> Floats | None:
-    found = floats(rows.get(name))
+    found = None if rows.lacks(name) else floats(rows.get(name))
     return None if found is None else found / 1000
 
 

@@ -283,7 +283,7 @@ def _features(rows: Rows, schema: Schema, reader: Decoders) -> dict[str, Column]
     columns: dict[str, Column] = {}
     for name, kind in wanted.items():
         values = rows.spread(_values(holders, name, reader.fields, typed=typed))
-        if not NONE.issuperset(map(type, values)) if not typed else values.count(None) < len(values):
+        if not NONE.issuperset(map(type, values)):
             columns[name] = column(values, kind or infer(values), checked=typed and name not in reader.loose)
     return columns
 

@@ -85,7 +85,7 @@ def build_references(settings: Settings, store: Store, sources: Sequence[Rereada
     return References(store, settings.model, RowReader(sources), settings.window.size)
 
 
-def build_intake(settings: Settings, store: Store, references: References, feeds: Sequence[Feed], committed: Callable[[Delta], None], *, live: bool) -> Intake:
+def build_intake(settings: Settings, store: Store, references: References, feeds: Sequence[Feed], committed: Callable[[Delta], None], *, live: bool) -> Intake:  # noqa: PLR0913  the parts, once
     """*live* False: replay, in which only event time moves and every read is committed at once."""
     return Intake(
         store=store,
@@ -101,7 +101,7 @@ def build_intake(settings: Settings, store: Store, references: References, feeds
     )
 
 
-def build_evaluator(
+def build_evaluator(  # noqa: PLR0913, PLR0917  the parts, once
     settings: Settings, store: Store, references: References, book: Callable[[], RuleBook], heard: Heard, stopping: Callable[[], bool]
 ) -> Evaluator:
     """Scores what has closed."""
@@ -167,7 +167,7 @@ class ReplayEars:
 
 
 @contextmanager
-def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_time: bool, trial: bool, ears: ReplayEars) -> Iterator[ReplayParts]:
+def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_time: bool, trial: bool, ears: ReplayEars) -> Iterator[ReplayParts]:  # noqa: PLR0913  what a replay is asked for
     """The line over files: state in memory, event time only."""
     settings, clock = loaded.settings, ManualClock(EPOCH)
     session = ByTime(files, source.format) if by_time else ReplaySession(files, source.format)

@@ -31,7 +31,7 @@ class Response:
     quiet: int = 5
 
 
-def fold(messages: Sequence[Messages], form: Format, catalog: Catalog, folder: Folder, *, now: datetime | None, ended: bool = False) -> Sequence[Rejection]:
+def fold(messages: Sequence[Messages], form: Format, catalog: Catalog, folder: Folder, *, now: datetime | None, ended: bool = False) -> Sequence[Rejection]:  # noqa: PLR0913  the step of the line that reads
     """Decodes *messages* and folds them; the folder is the one mutable thing. *now* None: only event time moves (replay)."""
     messages = folder.with_carry(messages)
     decoded = form.decode(messages, catalog)
@@ -78,7 +78,7 @@ def _followed(memory: Memory, fact: Fact, at: datetime) -> tuple[Memory, tuple[D
     return replace(memory, plan=move.plan, incident=incident, served=served), move.decisions
 
 
-def _opening(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Alert], book: RuleBook, response: Response, at: datetime) -> Iterator[Fact]:
+def _opening(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Alert], book: RuleBook, response: Response, at: datetime) -> Iterator[Fact]:  # noqa: PLR0913, PLR0917  what one evaluation saw
     """The fact that opens a plan: a rule that responds fires, outside grace, and nothing was tried yet for this live version."""
     live, served = memory.served.live, memory.served
     if live is None or memory.incident is None or (memory.plan is not None and memory.plan.step.is_open):

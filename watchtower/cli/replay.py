@@ -11,7 +11,7 @@ from watchtower.cli.options import Config, Json
 FIRED = 10
 
 
-def replay(  # noqa: PLR0913  the words of the command line
+def replay(  # noqa: PLR0913, PLR0917  the words of the command line
     files: Annotated[list[Path], typer.Argument(help="Prediction logs, read in this order as one.")],
     config: Config = Path("watchtower.yaml"),
     as_json: Json = False,

@@ -9,7 +9,7 @@ import typer
 from watchtower.cli.options import Json
 
 
-def test(path: Annotated[Path, typer.Argument(help="A folder with *.test.yaml files, or one of them.")] = Path("rules"), as_json: Json = False) -> None:
+def test(path: Annotated[Path, typer.Argument(help="A folder with *.test.yaml files, or one of them.")] = Path("rules"), as_json: Json = False) -> None:  # noqa: PT028  a command, no test
     """Run the rules' unit tests; exits 1 where one fails."""
     from watchtower.programs.rule_test import run_file, test_files
 

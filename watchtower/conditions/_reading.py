@@ -30,7 +30,7 @@ class Reading:
     """
 
     board: Board
-    over: Over = Over()
+    over: Over = Over()  # noqa: RUF009  frozen
     version: str | None = None
     segment: str | None = None
 

@@ -100,7 +100,7 @@ def evaluate(board: Board, alerts: Sequence[Alert], book: RuleBook, *, live_chan
     return tuple(kept), tuple(changes)
 
 
-def _rule(board: Board, rule: Rule, alerts: Mapping[AlertId, Alert], at: datetime, book: RuleBook, *, live_changed: bool) -> Iterator[Advanced]:
+def _rule(board: Board, rule: Rule, alerts: Mapping[AlertId, Alert], at: datetime, book: RuleBook, *, live_changed: bool) -> Iterator[Advanced]:  # noqa: PLR0913  one rule looks at all that an evaluation has
     reading = Reading(board, rule.reach(book.size), rule.version, rule.segment)
     digest = rule.digest()
     told: set[AlertId] = set()

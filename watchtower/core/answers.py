@@ -112,10 +112,10 @@ def pick_column(width: int, index: int | None, positive: object) -> int | None:
 
 def as_column(array: NDArray[np.generic], index: int | None, positive: object) -> NDArray[np.generic] | None:
     """``[N]`` or ``[N, k]`` as ``[N]``; None where the shape is another or the column is not there."""
-    flat = array.reshape(len(array), -1) if array.ndim > 2 and array.size == len(array) else array  # noqa: PLR2004  [N, 1, 1] is a column too
+    flat = array.reshape(len(array), -1) if array.ndim > 2 and array.size == len(array) else array  # [N, 1, 1] is a column too
     if flat.ndim == 1:
         return flat
-    column = pick_column(flat.shape[1], index, positive) if flat.ndim == 2 else None  # noqa: PLR2004
+    column = pick_column(flat.shape[1], index, positive) if flat.ndim == 2 else None
     return None if column is None else flat[:, column]
 
 

@@ -54,7 +54,7 @@ def _without_cells(profile: Profile) -> Profile:
     return replace(profile, binning="", cells=np.zeros(0, dtype=np.int64), moments=np.zeros((0, 5)), oddities=np.zeros((0, 2), dtype=np.int64))
 
 
-def close(
+def close(  # noqa: PLR0913, PLR0917  all that one window is closed with
     model: str,
     window: Window,
     opened: Profiles,

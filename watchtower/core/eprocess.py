@@ -32,7 +32,7 @@ def log_e_minus(y: Floats, m: float) -> float:
 
 def log_e_classes(b: int, c: int) -> float:
     """Ln E⁺ for answers that are right or wrong: 2^(b+c+1) B(b+1, c+1) P(Beta(b+1, c+1) > ½); *b* only live wrong, *c* only the candidate."""
-    from scipy.special import betaln, log_ndtr
+    from scipy.special import betaln, log_ndtr  # noqa: PLC0415  31 MB that only a trial needs
 
     tail = _log_beta_above_half(b, c)
     if not math.isfinite(tail):  # far in the tail the incomplete beta underflows, and the normal tail says enough
@@ -42,7 +42,7 @@ def log_e_classes(b: int, c: int) -> float:
 
 def log_p_mcnemar(b: int, c: int) -> float:
     """Ln of the exact one-sided p-value of McNemar's test: P(Binomial(b + c, ½) >= b)."""
-    from scipy.special import betainc
+    from scipy.special import betainc  # noqa: PLC0415  31 MB that only a trial needs
 
     if b == 0:
         return 0.0
@@ -67,7 +67,7 @@ def rows_needed(y: Floats, m: float, candidates: int, alpha: float, *, classes: 
         wanted = math.log(candidates / alpha) + (0.5 * math.log(n) if classes else math.log(16))
         root = (1.96 * math.sqrt(variance) + math.sqrt(1.96**2 * variance + 4 * gain * wanted)) / (2 * gain)
         n, before = max(for_effect, root**2), n
-        if abs(n - before) < 0.5:  # noqa: PLR2004
+        if abs(n - before) < 0.5:
             break
     return math.ceil(n)
 
@@ -78,9 +78,9 @@ def p_text(log_p: float) -> str:
         return "1"
     exponent = math.floor(log_p / math.log(10))
     digit = math.floor(math.exp(log_p - exponent * math.log(10)) + 0.5)
-    if digit == 10:  # noqa: PLR2004  9.6e-5 is 1e-04
+    if digit == 10:  # 9.6e-5 is 1e-04
         exponent, digit = exponent + 1, 1
-    return f"{math.exp(log_p):.2f}" if exponent >= -2 else f"{digit}e-{-exponent:02d}"  # noqa: PLR2004
+    return f"{math.exp(log_p):.2f}" if exponent >= -2 else f"{digit}e-{-exponent:02d}"
 
 
 def _mixture(y: Floats) -> float:
@@ -92,7 +92,7 @@ def _mixture(y: Floats) -> float:
 
 
 def _log_beta_above_half(b: int, c: int) -> float:
-    from scipy.special import betainc
+    from scipy.special import betainc  # noqa: PLC0415  31 MB that only a trial needs
 
     above = float(betainc(c + 1, b + 1, 0.5))
     return math.log(above) if above > 0 else -math.inf

@@ -94,7 +94,7 @@ def error(kind: PredictionKind, answers: Floats, labels: Floats) -> float:
         case PredictionKind.CLASS:
             return float((answers != labels).mean())
         case PredictionKind.PROBABILITY:
-            return float((~np.isfinite(answers) | ((answers > 0.5) != (labels > 0.5))).mean())  # noqa: PLR2004
+            return float((~np.isfinite(answers) | ((answers > 0.5) != (labels > 0.5))).mean())
         case PredictionKind.NUMBER | PredictionKind.VECTOR | PredictionKind.RANKING:
             finite = np.isfinite(answers)
             return float(np.abs(answers - labels)[finite].mean()) if finite.any() else math.nan
@@ -109,7 +109,7 @@ def minimum_effect(kind: PredictionKind, candidate_on_reference: Floats | None, 
     return min(wanted, 0.2 * spread) if spread > 0 else wanted
 
 
-def paired(kind: PredictionKind, labels: Floats, live: Floats, candidate: Floats, *, scale: float, minimum: float, once: bool) -> Paired:
+def paired(kind: PredictionKind, labels: Floats, live: Floats, candidate: Floats, *, scale: float, minimum: float, once: bool) -> Paired:  # noqa: PLR0913  the two beside each other, and what a loss is measured by
     """Live beside a candidate where labels are; *once*: looked at a single time, so McNemar's exact test serves classes."""
     known = np.isfinite(labels)
     y, ours, theirs = labels[known], live[known], candidate[known]
@@ -149,12 +149,12 @@ def selected(labels: Floats, usable: Flags, answers: Floats, alpha: float) -> fl
     old_enough = np.arange(len(labels)) <= int(np.flatnonzero(known)[-1])
     others = usable & old_enough & ~known
     distance, log_p = kolmogorov_smirnov(answers[known], answers[others])
-    return distance if distance > 0.1 and log_p < math.log(alpha) else None  # noqa: PLR2004
+    return distance if distance > 0.1 and log_p < math.log(alpha) else None
 
 
 def kolmogorov_smirnov(a: Floats, b: Floats) -> tuple[float, float]:
     """The largest distance of two empirical CDFs (invalid answers stand above all numbers) and ln of its asymptotic p-value; (0, 0) where one is empty."""
-    from scipy.special import kolmogorov
+    from scipy.special import kolmogorov  # noqa: PLC0415  31 MB that only a trial needs
 
     if not len(a) or not len(b):
         return 0.0, 0.0

@@ -106,7 +106,7 @@ def distance_of(kind: PredictionKind, a: Floats, b: Floats) -> tuple[float, floa
     """How far two sets of answers are apart, and ln of the p-value."""
     if kind is not PredictionKind.CLASS:
         return kolmogorov_smirnov(a, b)
-    from scipy.special import chdtrc
+    from scipy.special import chdtrc  # noqa: PLC0415  31 MB that only a trial needs
 
     codes = np.unique(np.concatenate([a, b])[np.isfinite(np.concatenate([a, b]))])
     counts = np.array([[np.count_nonzero(x == code) for code in codes] + [np.count_nonzero(~np.isfinite(x))] for x in (a, b)], dtype=np.float64)

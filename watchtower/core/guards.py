@@ -22,6 +22,8 @@ def holding(  # noqa: PLR0913  each guard looks at one fact of its own
     """Every guard that holds *plan*, in a fixed order; an empty list lets it act.
 
     Args:
+        plan: the one that would act.
+        settings: the limits of its model.
         rollbacks: when rollbacks of this model were decided, in event time.
         now: the clock (in replay: event time), against which the evidence's age is measured.
         evidence_end: end of the last window that the evidence saw; cooldown and at_most count from it, in event time.

@@ -33,6 +33,7 @@ def follow(  # noqa: PLR0913  the fold of one evaluation needs all that the eval
         changes: this evaluation's transitions of one model.
         firing: the alerts that fire after it.
         at: end of the evaluated window.
+        quiet: evaluations without an alert after which it closes.
         notify: rule -> names of the notifiers that hear of it.
         new_id: the id of an incident that opens now.
         summaries: rule -> its `summary:` text, rendered for alerts that fire.

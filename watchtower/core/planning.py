@@ -79,6 +79,7 @@ def observed(plan: Plan | None, live: str | None, *, firing: bool) -> tuple[Fact
     """What an evaluation must tell an open *plan*, in order: each fact once, and only where it can move the plan.
 
     Args:
+        plan: the open one; None: nothing is to be told.
         live: the live version after the evaluation, as the traffic shows it.
         firing: whether an alert of the plan's incident still fires.
     """

@@ -81,7 +81,7 @@ def joined_column(columns: Sequence[Column | None], lengths: Sequence[int]) -> C
     width = max((column.values.shape[1] for column in there if isinstance(column, VectorColumn)), default=0)
     filled = [_filled(column, n, width) for column, n in zip(columns, lengths, strict=True)]
     values = np.concatenate([column.values for column in filled])
-    return type(there[0])(values, _bad(filled, lengths))
+    return type(filled[0])(values, _bad(filled, lengths))
 
 
 def _filled(column: Column | None, rows: int, width: int) -> NumberColumn | VectorColumn:

@@ -15,6 +15,7 @@ from watchtower.nouns.evidence import ReferenceRows, Trial, VersionRun
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Pair
+from watchtower.statistics.psi import Psi
 
 ALL = 2**64 - 1
 """The threshold that takes every row."""
@@ -105,8 +106,6 @@ def sample(count: int, most: int, preferred: Flags | None) -> Ints:
 
 def drift(binning: Binning, reference: Profile | None, current: Profile | None, alpha: float) -> Drift:
     """Which features of *current* drifted: PSI >= 0.2 and p < *alpha*; and where the missing share rose by at least 0.05."""
-    from watchtower.statistics.psi import Psi
-
     indexes = tuple(i for i, subject in enumerate(binning.subjects) if subject != PREDICTION)
     if reference is None or current is None or not indexes or len(current.cells) != binning.size or len(reference.cells) != binning.size:
         return Drift({}, {}, 0)
@@ -139,7 +138,7 @@ def scale_of(kind: PredictionKind, binning: Binning | None, predictions: Floats 
     return 1.0
 
 
-def assemble(
+def assemble(  # noqa: PLR0913  a trial is all of these
     plan: Plan, kept: Kept, found: Drift, *, kind: PredictionKind, window: timedelta, labels: Floats | None, ended: str, expired: str, device: str
 ) -> Trial:
     """The trial as it stands."""

@@ -76,7 +76,7 @@ def ahead(stream: Stream, newest: int | None, limit: timedelta, *, ended: bool) 
     return np.array(rejected, dtype=np.int64), None
 
 
-def late_rows(stream: Stream, newest: int | None, others: int | None, closed_through: int | None, size: int, lateness: int) -> Flags:
+def late_rows(stream: Stream, newest: int | None, others: int | None, closed_through: int | None, size: int, lateness: int) -> Flags:  # noqa: PLR0913, PLR0917  what one partition knows, and what the others do
     """Which rows come after their window was closed.
 
     A window is closed once closed-through has reached its end; for the rows of this partition that is the smaller of *others* (the other
@@ -108,7 +108,10 @@ def _is_quiet(progress: Progress, now: datetime, quiet: timedelta) -> bool:
 
 
 def closed_through(progress: Mapping[Partition, Progress], now: datetime | None, settings: WindowSettings, before: int | None) -> int | None:
-    """The smallest watermark over the partitions, never less than *before* (microseconds); None while some partition's is unknown and nothing was closed before."""
+    """The smallest watermark over the partitions, never less than *before* (microseconds).
+
+    None while some partition's is unknown and nothing was closed before.
+    """
     marks = [watermark(each, now, settings) for each in progress.values()]
     known = [mark for mark in marks if mark is not None]
     if not known or len(known) < len(marks):

@@ -46,7 +46,7 @@ def read_frames(stream: BinaryIO, into: "queue.SimpleQueue[bytes]") -> None:
 def perform(request: bytes, kept: dict[str, Callable[[object], object]]) -> tuple[str, object]:
     """Answers one request; what goes wrong is an answer too."""
     try:
-        target, argument = pickle.loads(request)
+        target, argument = pickle.loads(request)  # noqa: S301  our own parent wrote it
         if target not in kept:
             module, _, name = target.partition(":")
             found = getattr(importlib.import_module(module), name)

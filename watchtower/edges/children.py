@@ -69,7 +69,7 @@ class Child:
         self.close()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the child
         command = [sys.executable, "-P", "-m", "watchtower.edges._child", str(os.getpid())]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=_environment(self._env), bufsize=0)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=_environment(self._env), bufsize=0)  # noqa: S603  our own command
         return self._process
 
     def _exchange(self, request: bytes, deadline: float) -> bytes:

@@ -45,9 +45,11 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -
         with refused:
             return _answer(refused.code, refused.headers, refused)
     except URLError as away:
-        raise Unavailable(f"{origin(url)} did not answer: {_named(away.reason)}") from None
+        msg = f"{origin(url)} did not answer: {_named(away.reason)}"
+        raise Unavailable(msg) from None
     except (OSError, HTTPException) as away:
-        raise Unavailable(f"{origin(url)} did not answer: {_named(away)}") from None
+        msg = f"{origin(url)} did not answer: {_named(away)}"
+        raise Unavailable(msg) from None
 
 
 def origin(url: str) -> str:

@@ -182,7 +182,7 @@ def _problem(path: Path, what: str, advice: str) -> ConfigError:
 
 def _parquet(path: Path) -> dict[str, Values]:
     try:
-        from pyarrow import ArrowException, parquet, types
+        from pyarrow import ArrowException, parquet, types  # noqa: PLC0415  only Parquet pays for it
     except ImportError as missing:
         raise _problem(path, "reading Parquet needs pyarrow, which is not installed", "pip install pyarrow") from missing
     try:

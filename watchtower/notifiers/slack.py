@@ -121,11 +121,14 @@ class SlackSession:
         except SlackApiError as refused:
             raise _refusal(refused.response.status_code, dict(refused.response.headers), str(refused.response.get("error", ""))) from None
         except Unavailable as unread:
-            raise DeliveryError(f"slack: {unread}", retryable=True) from None
+            msg = f"slack: {unread}"
+            raise DeliveryError(msg, retryable=True) from None
         except (OSError, HTTPException) as away:
-            raise DeliveryError(f"slack did not answer: {type(away).__name__}", retryable=True) from None
+            msg = f"slack did not answer: {type(away).__name__}"
+            raise DeliveryError(msg, retryable=True) from None
         except SlackClientError as other:
-            raise DeliveryError(f"slack: {type(other).__name__}", retryable=False) from None
+            msg = f"slack: {type(other).__name__}"
+            raise DeliveryError(msg, retryable=False) from None
 
 
 def _refusal(status: int, headers: dict[str, str], error: str) -> DeliveryError:

@@ -73,9 +73,11 @@ class WebhookSession:
         try:
             answer = http.post(url, body, self._headers(incident, body), seconds=self._settings.time_limit.total_seconds())
         except Unavailable as away:
-            raise DeliveryError(f"webhook: {away}", retryable=True) from None
+            msg = f"webhook: {away}"
+            raise DeliveryError(msg, retryable=True) from None
         if not codes.is_fine(answer.status):
-            raise codes.refusal(f"webhook {http.origin(url)}", answer.status, answer.headers)
+            who = f"webhook {http.origin(url)}"
+            raise codes.refusal(who, answer.status, answer.headers)
         return wording.receipt(incident)
 
     def close(self) -> None:

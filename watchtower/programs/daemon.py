@@ -203,7 +203,7 @@ class Daemon:
         try:
             loaded = read_settings(self._path)
         except ConfigError as wrong:
-            log.error("rules_not_reloaded problems=%s", wrong)
+            log.error("rules_not_reloaded problems=%s", wrong)  # noqa: TRY400  the problems name file and line; a traceback says nothing to who edits rules
             self._parts.metrics.rules(self._book.digest, success=False)
             return
         self._loaded, self._book = loaded, loaded.book

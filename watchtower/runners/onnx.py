@@ -53,7 +53,7 @@ class Onnx(Runner):
         before = resident_bytes()
         os.environ.update(SILENT)
         try:
-            import onnxruntime
+            import onnxruntime  # noqa: PLC0415  an extra
         except ImportError as missing:
             raise ShadowError(_INSTALL) from missing
         session = _loaded(onnxruntime, blob, artefact.version, device, self.threads)

@@ -45,7 +45,7 @@ class ByTime:
         return Messages(MERGED, values, ranks, last, np.full(last - first, -1, dtype=np.int64), end=len(self._start))
 
     def _read(self, rank: int) -> bytes:
-        handle = self._files[self._owner[rank]]
+        handle = self._files[int(self._owner[rank])]
         handle.seek(self._start[rank])
         return handle.read(self._length[rank])
 

@@ -18,7 +18,7 @@ def homogeneity(pair: Pair, bins: int) -> Floats:
 
 
 def _p_values(compared: Cells) -> Floats:
-    from scipy.special import chdtrc  # type: ignore[import-untyped]  # noqa: PLC0415  31 MB that only an evaluation needs
+    from scipy.special import chdtrc  # noqa: PLC0415  31 MB that only an evaluation needs
 
     there, here = (rows.astype(float)[compared.owner] for rows in compared.rows)
     r, c = compared.reference, compared.current

@@ -12,7 +12,7 @@ CONSTANT = "constant reference"
 NOBODY = "no rows in the reference"
 
 
-def scored(statistic: Statistic, pair: Pair, rows: tuple[Ints, Ints], values: Floats, p_values: Floats, constant: Sequence[bool] | None = None) -> Scores:
+def scored(statistic: Statistic, pair: Pair, rows: tuple[Ints, Ints], values: Floats, p_values: Floats, constant: Sequence[bool] | None = None) -> Scores:  # noqa: PLR0913, PLR0917  the columns of one statistic
     """Scores of ``pair.indexes``; *rows* are the compared rows of the reference and of the window, *constant* marks references without spread.
 
     A subject of another type, with too few rows, or compared with nothing has a reason instead of a value.
@@ -36,7 +36,7 @@ def _wrong_type(statistic: Statistic) -> str:
     return "numeric features only" if FeatureType.CATEGORICAL not in statistic.types else "numeric and categorical features only"
 
 
-def _reason(there: int, here: int, needed: int, served: int, *, still: bool, value: float) -> str | None:
+def _reason(there: int, here: int, needed: int, served: int, *, still: bool, value: float) -> str | None:  # noqa: PLR0913  each count has a reason of its own
     if here == 0 and (served == 0 or needed <= 0):
         return "no rows"
     if here < needed:

@@ -23,7 +23,7 @@ class KolmogorovSmirnov(Statistic):
 
     def score(self, pair: Pair) -> Scores:
         """The distance of each numeric subject; `n` counts rows with a value."""
-        from scipy.special import kolmogorov  # type: ignore[import-untyped]  # noqa: PLC0415  31 MB that only an evaluation needs
+        from scipy.special import kolmogorov  # noqa: PLC0415  31 MB that only an evaluation needs
 
         found = distributions(pair)
         values = np.maximum.reduceat(np.abs(found.gaps()), found.starts) if len(found.starts) else np.zeros(0)

@@ -23,7 +23,7 @@ class MeanShift(Statistic):
 
     def score(self, pair: Pair) -> Scores:
         """The shift of each numeric subject; no score where the reference never varies. `n` counts rows with a value."""
-        from scipy.special import erfc  # type: ignore[import-untyped]  # noqa: PLC0415  31 MB that only an evaluation needs
+        from scipy.special import erfc  # noqa: PLC0415  31 MB that only an evaluation needs
 
         found, subjects = distributions(pair), len(pair.indexes)
         there, here = spread(pair.reference, found.indexes), spread(pair.current, found.indexes)

@@ -89,16 +89,16 @@ def count(value: float) -> str:
 
 def share(value: float) -> str:
     """``12.5 %``; ``<0.1 %`` where it is more than nothing."""
-    return "<0.1 %" if 0 < value < 0.001 else f"{value * 100:.1f} %"  # noqa: PLR2004
+    return "<0.1 %" if 0 < value < 0.001 else f"{value * 100:.1f} %"
 
 
 def score(value: float | None) -> str:
     """Four significant digits; a dash where there is no score."""
     if value is None:
         return _NONE
-    if value and not 1e-3 <= abs(value) < 1e6:  # noqa: PLR2004
+    if value and not 1e-3 <= abs(value) < 1e6:
         return f"{value:.1e}"
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"  # noqa: PLR2004
+    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def moment(text: str | None) -> str:

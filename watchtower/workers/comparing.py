@@ -30,7 +30,7 @@ class ReferenceInputs:
     file_version: str
 
 
-def reference_inputs(
+def reference_inputs(  # noqa: PLR0913  a reference is a file or kept windows, each with needs of its own
     store: Store, rows: RowReader, model: str, live: str, *, watched: Watched, types: Mapping[str, FeatureType], stored: StoredReference | None
 ) -> ReferenceInputs | None:
     """The rows that live's reference is made of; None, and a line in the log, where they cannot be had."""

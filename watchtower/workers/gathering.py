@@ -75,7 +75,7 @@ class Gathering:
             rows += profile.rows
         return taken[::-1]
 
-    def _with_rows(self, plan: Plan, kept: Kept, window: Window, profile: Profile, schema: Schema, *, into: list[PredictionBatch]) -> Kept:
+    def _with_rows(self, plan: Plan, kept: Kept, window: Window, profile: Profile, schema: Schema, *, into: list[PredictionBatch]) -> Kept:  # noqa: PLR0913  one step of a fold
         """*kept* with the chosen rows of one window, which are added to *into*."""
         batch = self.rows.read(plan.model, profile.spans, window.start, window.end, schema)
         if batch is None:

@@ -31,9 +31,8 @@ class RowReader:
         for source, mine in self._by_source(spans).items():
             catalog = Catalog({model: schema}, Schema())
             for messages in self.sources[source].reread(mine):
-                for batch in self.sources[source].format.decode([messages], catalog).predictions:
-                    if batch.model == model and (part := _within(batch, low, high)) is not None:
-                        found.append(part)
+                batches = self.sources[source].format.decode([messages], catalog).predictions
+                found += [part for batch in batches if batch.model == model and (part := _within(batch, low, high)) is not None]
         return joined(found) if found else None
 
     def _by_source(self, spans: Sequence[Span]) -> Mapping[int, list[Span]]:

@@ -153,7 +153,7 @@ class TrialRoom:
 
     # ------------------------------------------------------------------------------------------------- trial
 
-    def _trial(self, plan: Plan, kept: Kept, stored: StoredReference | None, terms: Terms, *, ended: str, expired: str) -> Trial:
+    def _trial(self, plan: Plan, kept: Kept, stored: StoredReference | None, terms: Terms, *, ended: str, expired: str) -> Trial:  # noqa: PLR0913  what was gathered, and why it ends
         evidence, kind = terms.watched.evidence, terms.watched.prediction.kind
         labels = self._labels(plan, kept, terms)
         used = f"all {kept.rows:,} rows are used" if kept.rows >= kept.limit and labels is None else ""

@@ -30,10 +30,10 @@ def measure(folder: Path, broker: Broker, rows: int) -> list[Figure]:
             [["idle", f"{idle / 1e6:.0f}"], ["a window of 10 thousand rows", f"{small / 1e6:.0f}"], [f"a window of {rows:,} rows", f"{large / 1e6:.0f}"]],
         )
     )
-    say("\nWhile it filled: " + ", ".join(f"{resident / 1e6:.0f} MB at {count:,} rows" for count, resident in course) + ".")
+    say("\nWhile the last one filled (what it is above the small one is buffers of reading at full speed, there from the first tenth on): " + ", ".join(f"{resident / 1e6:.0f} MB at {count:,} rows" for count, resident in course) + ".")
     return [
         Figure("resident memory, idle", f"under {IDLE_LIMIT / 1e6:.0f} MB", f"{idle / 1e6:.0f} MB", idle < IDLE_LIMIT),
-        Figure(f"memory of a window of {rows:,} rows", f"as of one with 1,000,000, within {GROWTH - 1:.0%}", _course(course), _is_flat(course)),
+        Figure(f"memory while a window of {rows:,} rows fills", f"never {GROWTH - 1:.0%} above its first tenth's", _course(course), _is_flat(course)),
     ]
 
 

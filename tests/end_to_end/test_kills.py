@@ -155,16 +155,15 @@ def _feed_until_dead(daemon: Daemon, stream: Stream) -> None:
 
 def test_killed_ten_times_at_random_under_load_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     daemon, stream, draw = watched(tmp_path), Stream(tmp_path, seed=7), random.Random(7)
-    with daemon, _load(stream):
-        for _ in range(TIMES):
-            before = sum(each for each, _ in _counted(daemon.folder).values())
-            daemon.start()
-            daemon.wait_until(lambda before=before: sum(each for each, _ in counts(daemon.json("/api/v1/status")).values()) > before, 30, "it counts again")
-            threading.Event().wait(draw.random())
-            daemon.kill()
-        daemon.start()
-        daemon.wait_ready()
     with daemon:
+        with _load(stream):
+            for _ in range(TIMES):
+                before = sum(each for each, _ in _counted(daemon.folder).values())
+                daemon.start()
+                daemon.wait_until(lambda before=before: sum(each for each, _ in counts(daemon.json("/api/v1/status")).values()) > before, 30, "it counts again")
+                threading.Event().wait(draw.random())
+                daemon.kill()
+            daemon.start().wait_ready()
         settled(daemon, stream)
 
 

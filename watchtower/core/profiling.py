@@ -77,7 +77,7 @@ class Folder:
         marks = {each: watermark(progress, None, self.settings) for each, progress in self.progress.items()}
         held: dict[Partition, int] = {}
         for stream in streams(batches):
-            allowed = self._allowed(stream, held, ended=ended) if stream.partition in files else None
+            allowed = self._allowed(stream, held, now, ended=ended) if stream.partition in files else None
             self._mark_late(stream if allowed is None else _only(stream, allowed, keep), marks, late)
         for batch, good, behind in zip(batches, keep, late, strict=True):
             self._fold(batch if good.all() else sliced(batch, np.flatnonzero(good)), behind[good])
@@ -85,10 +85,10 @@ class Folder:
         for each in messages:
             self._read(each, held.get(each.partition), now)
 
-    def _allowed(self, stream: Stream, held: dict[Partition, int], *, ended: bool) -> Flags | None:
+    def _allowed(self, stream: Stream, held: dict[Partition, int], now: datetime | None, *, ended: bool) -> Flags | None:
         """Which rows of a file may be folded (None: all); rejects what jumps ahead."""
         newest = self.progress.get(stream.partition, Progress(0)).newest
-        bad, undecided = ahead(stream, newest, self.settings.max_ahead, ended=ended)
+        bad, undecided = ahead(stream, newest, self.settings.max_ahead, ended=ended, now=now)
         if undecided is None and not len(bad):
             return None
         self._rejected += [Rejection(stream.partition, int(position), Reason.TIME_IN_FUTURE, -1, None) for position in bad]

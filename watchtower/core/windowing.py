@@ -44,12 +44,13 @@ def streams(batches: "tuple[PredictionBatch, ...]") -> Iterator[Stream]:
         yield Stream(partition, times[order], positions[order], owner[order], row[order])
 
 
-def ahead(stream: Stream, newest: int | None, limit: timedelta, *, ended: bool) -> tuple[Ints, int | None]:
+def ahead(stream: Stream, newest: int | None, limit: timedelta, *, ended: bool, now: datetime | None = None) -> tuple[Ints, int | None]:
     """Messages of a file that jump ahead of the running maximum by more than *limit*, and where certainty ends.
 
     Returns:
         The positions of messages to reject (`time_in_future`), and the position from which on nothing can be decided before more
-        rows have come (None: all is decided). A jump is believed if the next 100 rows, or at the end all that remain (at least one), jump too.
+        rows have come (None: all is decided). A jump is believed if the next 100 rows, or at the end all that remain (at least one), jump too. The last
+        row of a file that grows is believed where it is no more than *limit* beyond *now*: after a silence nobody can agree with it yet.
     """
     far = int(limit / timedelta(microseconds=1))
     times, positions = stream.times, stream.positions
@@ -67,7 +68,8 @@ def ahead(stream: Stream, newest: int | None, limit: timedelta, *, ended: bool) 
             following = times[stop : stop + AGREE]
             if len(following) < AGREE and not ended:
                 return np.array(rejected, dtype=np.int64), int(message)
-            if len(following) == 0 or not (following > running + far).all():
+            alone_but_due = len(following) == 0 and now is not None and top <= micros(now) + far
+            if not alone_but_due and (len(following) == 0 or not (following > running + far).all()):
                 rejected.append(int(message))
                 i = stop
                 continue

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -74,13 +74,14 @@ class IntakeRows:
             progress = {Partition(row.topic, row.number, row.identity): _progress(row) for row in tx.execute(sa.select(positions))}
             return IntakeState(progress, tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar())
 
-    def checkpoint(self, delta: Delta, *, keep_original: bool) -> None:
+    def checkpoint(self, delta: Delta, *, keep_original: bool | Collection[str]) -> None:
         """Adds *delta* in one transaction. Fenced where the store says another position for any partition; then nothing is written.
 
-        *keep_original* keeps the bytes of rejected messages in their dead letters, not only their digest.
+        *keep_original* keeps the bytes of rejected messages (of all topics, or of those named) in their dead letters, not only their digest.
         """
         late, ordinary = _delta_rows(delta.late, late=True), _delta_rows(delta.profiles, late=False)
-        letters = [_letter(rejection, keep_original=keep_original) for rejection in delta.rejected]
+        originals = {each.partition.topic for each in delta.rejected} if keep_original is True else keep_original or ()
+        letters = [_letter(rejection, keep_original=rejection.partition.topic in originals) for rejection in delta.rejected]
         with self._database.writing() as tx:
             _move(tx, delta.progress)
             if ordinary or late:

@@ -1,7 +1,8 @@
 """Reads: poll, decode, fold, checkpoint. The only thread that touches the sources' sessions."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -11,7 +12,7 @@ from watchtower.core.profiling import Bound, Folder
 from watchtower.edges.points import reached
 from watchtower.formats import Format
 from watchtower.nouns.batch import Catalog, Messages
-from watchtower.nouns.errors import Fenced
+from watchtower.nouns.errors import Fenced, Unavailable
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.settings import FileReference, Watched
 from watchtower.nouns.window import Partition, micros
@@ -68,9 +69,12 @@ class Intake:
     _catalog: Catalog | None = None
     _bindings: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     _asked_first: set[str] = field(default_factory=set)
+    _begun: bool = False
     _last_checkpoint: float = 0.0
     _last_ends: float = 0.0
     _closed: int | None = None
+    _torn: bool = True
+    """Memory, the sessions and the store may disagree on what was read: everything begins anew from the store."""
 
     def begin(self) -> None:
         """Drops all that is in memory, reads the store, seeks: at the start, and when fenced."""
@@ -83,44 +87,77 @@ class Intake:
             self._seek(feed, list(feed.session.assigned()))
         self._bind()
         self._last_checkpoint = monotonic()
+        self._torn = False
 
     def step(self, now: datetime) -> bool:
-        """Polls until there is enough, folds it, and commits where it is time; Unavailable where a source or the store is away."""
-        did = False
+        """Polls until there is enough, folds it, and commits where it is time; Unavailable, after all had their turn, where a source or the store is away."""
+        if self._torn:
+            self.begin()
         try:
-            for feed in self.feeds:
-                self._seek(feed, list(feed.session.fresh()))
-                did = self._read(feed, now) or did
+            did, away = self._turns(now)
             if self.now_moves:
                 self._look_at_ends()
             if self._is_due(now):
                 self.checkpoint(now)
         except Fenced as fenced:
             log.warning("intake_fenced reason=%s", fenced)
+            self._torn = True
             self.begin()
+            return False
+        if away is not None:
+            raise away
         return did
+
+    def _turns(self, now: datetime) -> tuple[bool, Unavailable | None]:
+        """Reads every source once: whether anything came, and which one is away."""
+        did, away = False, None
+        for feed in self.feeds:
+            try:
+                self._let_go(feed, now)
+                self._seek(feed, list(feed.session.fresh()))
+                did = self._read(feed, now) or did
+            except Unavailable as gone:
+                if self._torn or gone.for_good:
+                    raise
+                away = gone
+        return did, away
 
     def checkpoint(self, now: datetime) -> None:
         """Commits what was folded since the last time, and learns of new binnings."""
-        delta = self.folder.take(now if self.now_moves else None)
-        self._last_checkpoint = monotonic()
-        if delta.is_empty and not delta.progress and delta.closed_through == self._closed:
-            self._bind()
+        if not self._begun:
             return
-        reached("fold.done")
-        began = monotonic()
-        self.store.intake.checkpoint(delta, keep_original=any(feed.keep_original for feed in self.feeds))
-        self.took("checkpoint", monotonic() - began)
-        self._closed = delta.closed_through
-        self.folder.committed(delta)
-        self.committed(delta)
+        with self._whole():
+            delta = self.folder.take(now if self.now_moves else None)
+            self._last_checkpoint = began = monotonic()
+            changed = not delta.is_empty or bool(delta.progress) or delta.closed_through != self._closed
+            if changed:
+                reached("fold.done")
+                self.store.intake.checkpoint(delta, keep_original={each.topic for feed in self.feeds if feed.keep_original for each in feed.partitions})
+                self._closed = delta.closed_through
+                self.folder.committed(delta)
+        if changed:
+            self.took("checkpoint", monotonic() - began)
+            self.committed(delta)
         self._bind()
 
     def finish(self, now: datetime) -> None:
-        """Commits everything that a poll returned; the last thing before the daemon ends."""
-        self.checkpoint(now)
+        """Commits everything that a poll returned; the last thing before the daemon ends. What was left halfway is read again by the next one."""
+        if not self._torn:
+            self.checkpoint(now)
 
     # ------------------------------------------------------------------------------------------------ parts
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What is begun here is finished, or all that is in memory is dropped: a poll's messages, a checkpoint's delta are nowhere else."""
+        outer, self._torn = self._torn, True
+        yield
+        self._torn = outer
+
+    def _let_go(self, feed: Feed, now: datetime) -> None:
+        """Partitions that are no longer ours: their rows in memory are committed with their positions; Fenced where somebody went on from the old ones."""
+        if set(feed.partitions) - set(feed.session.assigned()):
+            self.checkpoint(now)
 
     def _seek(self, feed: Feed, fresh: list[Partition]) -> None:
         if fresh or feed.partitions != tuple(feed.session.assigned()):
@@ -131,24 +168,17 @@ class Intake:
 
     def _read(self, feed: Feed, now: datetime) -> bool:
         """Gathers about 10,000 messages, or 4 MB, or 200 ms, and folds them piece by piece, with checkpoints between where it is time."""
-        gathered: list[Messages] = []
-        until, count, size = monotonic() + GATHER, 0, 0
-        while count < ENOUGH and size < HEAVY:
-            left = until - monotonic()
-            messages = feed.session.poll(max(left, 0.0))
-            gathered += messages
-            count += sum(len(each.values) for each in messages)
-            size += sum(map(_bytes, messages))
-            if left <= 0 or (not messages and feed.session.caught_up()):
-                break
-        ended = feed.session.caught_up()
-        if not gathered and not ended:
-            return False
-        self._first_rows(feed, gathered)
-        for piece in pieces(gathered) or [[]]:
-            line.fold(piece, feed.format, self._known(), self.folder, now=now if self.now_moves else None, ended=ended)
-            if self.now_moves and self._is_due(now):
-                self.checkpoint(now)
+        with self._whole():
+            gathered, away = _gathered(feed)
+            ended = away is None and feed.session.caught_up()
+            if gathered or ended:
+                self._first_rows(feed, gathered)
+            for piece in pieces(gathered) or [[]] * ended:
+                line.fold(piece, feed.format, self._known(), self.folder, now=now if self.now_moves else None, ended=ended)
+                if self.now_moves and self._is_due(now):
+                    self.checkpoint(now)
+        if away is not None:
+            raise away
         return bool(gathered)
 
     def _known(self) -> Catalog:
@@ -198,10 +228,10 @@ class Intake:
                 if known is not None:
                     reach[partition] = (known.position, end)
             lost |= feed.session.lost()
-        self.store.intake.set_ends(reach)
         for partition, messages in lost.items():
             log.error("messages_lost topic=%s partition=%d messages=%d (retention or a recreated topic took them)", partition.topic, partition.number, messages)
         self.seen({partition: max(0, end - position) for partition, (position, end) in reach.items()}, lost)
+        self.store.intake.set_ends(reach)
 
     def _is_due(self, now: datetime) -> bool:
         """It is time, or a window has ended."""
@@ -210,6 +240,24 @@ class Intake:
         before, size = self.folder.closed, self.folder.settings.size // timedelta(microseconds=1)
         after = self.folder.advance(now if self.now_moves else None)
         return after is not None and (before is None or after // size > (self._closed or before) // size)
+
+
+def _gathered(feed: Feed) -> tuple[list[Messages], Unavailable | None]:
+    """What came in 200 ms, until it is enough; and why no more came, where the source is away."""
+    gathered: list[Messages] = []
+    until, count, size = monotonic() + GATHER, 0, 0
+    while count < ENOUGH and size < HEAVY:
+        left = until - monotonic()
+        try:
+            messages = feed.session.poll(max(left, 0.0))
+        except Unavailable as away:
+            return gathered, away
+        gathered += messages
+        count += sum(len(each.values) for each in messages)
+        size += sum(map(_bytes, messages))
+        if left <= 0 or (not messages and feed.session.caught_up()):
+            break
+    return gathered, None
 
 
 def _bytes(messages: Messages) -> int:

@@ -69,7 +69,6 @@ class Intake:
     _catalog: Catalog | None = None
     _bindings: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     _asked_first: set[str] = field(default_factory=set)
-    _begun: bool = False
     _last_checkpoint: float = 0.0
     _last_ends: float = 0.0
     _closed: int | None = None
@@ -124,8 +123,6 @@ class Intake:
 
     def checkpoint(self, now: datetime) -> None:
         """Commits what was folded since the last time, and learns of new binnings."""
-        if not self._begun:
-            return
         with self._whole():
             delta = self.folder.take(now if self.now_moves else None)
             self._last_checkpoint = began = monotonic()

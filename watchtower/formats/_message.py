@@ -120,7 +120,7 @@ def decoders(catalog: Catalog) -> Decoders:
 
 @lru_cache(maxsize=16)
 def _made(wanted: tuple[tuple[str, FeatureType | None], ...], *, everything: bool) -> Decoders:
-    open_single, open_many = _decoder(Single[Anything]), _decoder(Many[Anything])
+    open_single, open_many = _OPEN_SINGLE, _OPEN_MANY
     if everything:
         return Decoders(_one(open_single), _many(open_many), _one(open_single), _many(open_many), None, frozenset())
     names = [name for name, _ in wanted]
@@ -174,3 +174,6 @@ def cells(features: object) -> tuple[object, ...]:
 
 
 NONE = frozenset({NoneType})
+
+_OPEN_SINGLE, _OPEN_MANY, *_ = (_decoder(shape) for shape in (Single[Anything], Many[Anything], Single[Nothing], Many[Nothing]))
+"""Made while this is imported, which one thread does: msgspec (0.22) crashes the process where two threads meet a type for the first time at once."""

@@ -5,6 +5,7 @@ the smallest integer type that holds it (whole-numbered floats too), and by its 
 """
 
 import zlib
+from collections.abc import Mapping
 from typing import TypeVar, cast
 
 import msgspec
@@ -94,6 +95,14 @@ class _Board(msgspec.Struct, array_like=True, frozen=True):
     scores: tuple[_Scores, ...]
     versions: dict[str, float]
     seen: tuple[tuple[str, str, str], ...]
+
+
+_DECODERS: Mapping[type, msgspec.msgpack.Decoder[_Profile] | msgspec.msgpack.Decoder[_Binning] | msgspec.msgpack.Decoder[_Board]] = {
+    _Profile: msgspec.msgpack.Decoder(_Profile),
+    _Binning: msgspec.msgpack.Decoder(_Binning),
+    _Board: msgspec.msgpack.Decoder(_Board),
+}
+"""Made while this is imported, which one thread does: msgspec (0.22) crashes the process where two threads meet a type for the first time at once."""
 
 
 def pack_profile(profile: Profile) -> bytes:
@@ -199,7 +208,7 @@ def _unframed(blob: bytes, kind: type[T]) -> T:
     if blob[:2] != _MAGIC:
         msg = "the store holds summaries that this version of Watchtower cannot read: start the newer version that wrote them"
         raise Unavailable(msg, for_good=True)
-    return msgspec.msgpack.decode(zlib.decompress(blob[2:]), type=kind)
+    return cast("T", _DECODERS[kind].decode(zlib.decompress(blob[2:])))
 
 
 def _pack(array: Numbers) -> _Array:

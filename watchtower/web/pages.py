@@ -14,6 +14,8 @@ from watchtower.web.view import StatusView
 _WINDOWS = 60
 _MOST_CURVES = 240
 _NONE = "\N{EN DASH}"
+_SHAPES = msgspec.json.Decoder(Status), msgspec.json.Decoder(list[BoardRow])
+"""Read by nobody; made while this is imported, by one thread: msgspec (0.22) crashes the process where two threads meet a type for the first time at once."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 

@@ -1,7 +1,7 @@
 """Messages of one model -> its columns: meta columns are screened first, since a message is accepted as a whole or not at all."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, repeat
 from operator import attrgetter
@@ -99,7 +99,7 @@ class Rows:
 
     def lacks(self, name: str) -> bool:
         """Whether no message has the field *name*."""
-        return not any(value is not None for value in self.each(name))
+        return all(value is None for value in self.each(name))
 
     def get(self, name: str) -> list[object]:
         """One value a row of the field *name*."""
@@ -128,8 +128,7 @@ class Rows:
         values = self.each(name)
         if not self.is_shared(values):
             return texts(self.spread(values), default)
-        found = texts(values, default)
-        return TextColumn(np.repeat(found.codes, self.sizes), found.names)
+        return replace(found := texts(values, default), codes=np.repeat(found.codes, self.sizes))
 
     def times(self) -> Ints:
         """Event times; see :func:`times`."""

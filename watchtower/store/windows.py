@@ -21,6 +21,7 @@ from watchtower.store.packing import pack_profile, unpack_board, unpack_profile
 from watchtower.store.tables import boards, deltas, models, profiles, state, windows
 
 MOST_DUE = 1_000
+MOST_SILENT = 1_440
 _MOST_LATE = 1_000
 _MOST_KEPT = 600
 Profiles = Mapping[tuple[str, str], Profile]
@@ -66,13 +67,18 @@ class WindowRows:
         self._read: dict[tuple[str, Window], int] = {}
 
     def due(self, size: timedelta) -> list[tuple[str, Window]]:
-        """Closed and not yet evaluated windows of every model, by (end, model), at most 1,000; each model's from its first row on, empty ones too."""
+        """Closed and not yet evaluated windows of every model, by (end, model), at most 1,000; each model's from its first row on, empty ones too.
+
+        Of a silence that lasts longer than 1,440 windows only the last 1,440 are evaluated: one row of a year ago must not cost a year of windows.
+        """
         with self._database.reading() as tx:
             closed_through = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()
             known = tx.execute(sa.select(models.c.model, models.c.first_start, models.c.evaluated_through)).all()
+            waiting_rows = sa.select(deltas.c.model, sa.func.min(deltas.c.window_start)).where(deltas.c.late == sa.false()).group_by(deltas.c.model)
+            rows_next: dict[str, int] = {model: start for model, start in tx.execute(waiting_rows)}
         if closed_through is None:
             return []
-        waiting = [_since(row.model, row.first_start, row.evaluated_through, size, closed_through) for row in known]
+        waiting = [_since(row, size, closed_through, rows_next.get(row.model, closed_through)) for row in known]
         return [(model, window_of(start, size)) for start, model in islice(in_order(*waiting), MOST_DUE)]
 
     def open_profiles(self, model: str, window: Window) -> dict[tuple[str, str], Profile]:
@@ -205,12 +211,15 @@ def insert_profiles(tx: sa.Connection, model: str, window: Window, each: Profile
         tx.execute(sa.insert(profiles), rows)
 
 
-def _since(model: str, first: int | None, evaluated_through: int | None, size: timedelta, closed_through: int) -> Iterator[tuple[int, str]]:
-    """(start, model) of each window of *size* that is closed and due, in order; window starts order as their ends do."""
+def _since(row: sa.Row[tuple[str, int | None, int | None]], size: timedelta, closed_through: int, rows_next: int) -> Iterator[tuple[int, str]]:
+    """(start, model) of each window of *size* that is closed and due, in order; window starts order as their ends do. *rows_next*: where rows wait."""
     step = size // timedelta(microseconds=1)
+    model, first, evaluated_through = row
     begin = evaluated_through if evaluated_through is not None else first
     if begin is None:
         return
+    if begin != first or evaluated_through is not None:
+        begin = max(begin, min(rows_next, closed_through) // step * step - MOST_SILENT * step)
     for start in range(begin // step * step, closed_through - step + 1, step):
         yield start, model
 

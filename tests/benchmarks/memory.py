@@ -30,7 +30,8 @@ def measure(folder: Path, broker: Broker, rows: int) -> list[Figure]:
             [["idle", f"{idle / 1e6:.0f}"], ["a window of 10 thousand rows", f"{small / 1e6:.0f}"], [f"a window of {rows:,} rows", f"{large / 1e6:.0f}"]],
         )
     )
-    say("\nWhile the last one filled (what it is above the small one is buffers of reading at full speed, there from the first tenth on): " + ", ".join(f"{resident / 1e6:.0f} MB at {count:,} rows" for count, resident in course) + ".")
+    looked = ", ".join(f"{resident / 1e6:.0f} MB at {count:,} rows" for count, resident in course)
+    say(f"\nWhile the last one filled (what it is above the small one is buffers of reading at full speed, there from the first tenth on): {looked}.")
     return [
         Figure("resident memory, idle", f"under {IDLE_LIMIT / 1e6:.0f} MB", f"{idle / 1e6:.0f} MB", idle < IDLE_LIMIT),
         Figure(f"memory while a window of {rows:,} rows fills", f"never {GROWTH - 1:.0%} above its first tenth's", _course(course), _is_flat(course)),
@@ -60,7 +61,7 @@ def _filled(folder: Path, broker: Broker, rows: int) -> tuple[int, list[tuple[in
             daemon.stop()
     finally:
         broker.delete(topic.name)
-    return settled, _some(course, rows) + [(topic.rows, settled)]
+    return settled, [*_some(course, rows), (topic.rows, settled)]
 
 
 def _resident(daemon: Daemon) -> int:

@@ -161,10 +161,11 @@ def _newest_window(daemon: Daemon) -> float:
 def family_of(pid: int) -> list[int]:
     """*pid* and its living descendants."""
     children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
+    for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError, IndexError):
-            fields = Path(f"/proc/{int(entry)}/stat").read_text().rpartition(")")[2].split()
-            children.setdefault(int(fields[1]), []).append(int(entry))
+            number = int(entry.name)
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(number)
     found, todo = [], [pid]
     while todo:
         found.append(todo[-1])

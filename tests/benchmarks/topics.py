@@ -4,7 +4,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,14 +89,14 @@ def fill(broker: Broker, kind: str, messages: int, span: float) -> Topic:
     return Topic(name, messages, KINDS[kind][1], size // max(1, messages), begins)
 
 
-def _cut(head: dict[str, object], tail: dict[str, object]) -> Template:
+def _cut(head: Mapping[str, object], tail: Mapping[str, object]) -> Template:
     return json.dumps(head).encode()[:-1] + b', "time": "', b'", ' + json.dumps(tail).encode()[1:]
 
 
-def _sender(broker: Broker) -> tuple[Callable[[str, bytes, int], None], Callable[[], None]]:
+def _sender(broker: Broker) -> tuple[Callable[[str, bytes, int], None], Callable[[], object]]:
     """confluent-kafka where it is there, since filling is no part of what is measured."""
     try:
-        from confluent_kafka import Producer  # noqa: PLC0415  a convenience of the benchmarks
+        from confluent_kafka import Producer  # a convenience of the benchmarks
     except ImportError:
         producer = KafkaProducer(bootstrap_servers=broker.address, linger_ms=20, batch_size=1 << 18)
         return lambda topic, value, partition: producer.send(topic, value, partition=partition) and None, lambda: producer.flush(120)

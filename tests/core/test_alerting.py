@@ -89,3 +89,22 @@ def test_a_tested_measure_needs_effect_and_significance() -> None:
 
 def test_the_example_of_the_style_page_is_a_condition() -> None:
     assert Above.kinds() >= ("above",)
+
+
+def test_a_firing_alert_of_a_subject_that_an_edited_rule_no_longer_looks_at_resolves() -> None:
+    need = Need(MeasureName("drift", "psi"))
+    scores = Scores(("a", "b"), np.array([0.3, 0.3]), np.array([1e-9, 1e-9]), np.full(2, 500), (None, None))
+    drift = {"kind": "above", "measure": "drift.psi", "value": 0.2}
+    before, after = (RuleBook((Rule.model_validate({"name": "Drift", "model": "*", "when": drift | {"feature": glob}}),), SIZE) for glob in ("*", "b"))
+    boards = [Board("fraud", Window(START + i * SIZE, START + (i + 1) * SIZE), "1", {Slot("1", "", need): scores}, {"1": 1.0}) for i in range(2)]
+    alerts, _ = evaluate(boards[0], (), before, live_changed=False)
+    left, changes = evaluate(boards[1], alerts, after, live_changed=False)
+    assert [alert.id.subject for alert in left] == ["b"]
+    assert [(change.alert.id.subject, change.alert.state, change.reason) for change in changes] == [("a", "resolved", "rule changed")]
+
+
+def test_an_unedited_rule_keeps_an_alert_whose_subject_is_missing_from_one_board() -> None:
+    watched = RuleBook((rule(),), SIZE)
+    alerts, _ = evaluate(board(0, "1"), (), watched, live_changed=False)
+    left, changes = evaluate(Board("fraud", board(1, "1").window, "1", {}, {"1": 1.0}), alerts, watched, live_changed=False)
+    assert (len(left), changes) == (1, ())

@@ -35,7 +35,14 @@ def ago(**length: float) -> datetime:
         ([], 0, "2", "2", True, ["frozen: somebody froze actions; thaw to act again"]),
     ],
 )
-def test_a_guard_says_its_name_and_its_arithmetic(rollbacks, age, live, target, frozen, reasons) -> None:
+def test_a_guard_says_its_name_and_its_arithmetic(
+    rollbacks: list[datetime],
+    age: int,
+    live: str | None,
+    target: str | None,
+    frozen: bool,  # noqa: FBT001  a column of the table
+    reasons: list[str],
+) -> None:
     end = ago(seconds=age)
     moved = [each - (NOW - end) for each in rollbacks]
     assert holding(PLAN, settings=SETTINGS, rollbacks=moved, now=NOW, evidence_end=end, live=live, target_current=target, frozen=frozen) == reasons

@@ -190,3 +190,10 @@ def test_known_measures_can_be_scored(measure: str) -> None:
 )
 def test_unknown_measures_are_named_with_what_was_meant(measure: str, says: str) -> None:
     assert says in str(known(MeasureName.parse(measure)))
+
+
+def test_a_status_that_occurred_lately_and_does_not_now_has_a_share_of_zero() -> None:
+    seen = frozenset({("errors.share", "", "timeout"), ("errors.share", "", ""), ("latency.p99", "", "")})
+    at = closed({("1", "", Over()): NOW}, seen=seen)
+    assert scored(one("errors.share"), at) == {"": 0.0, "timeout": 0.0}
+    assert scored(one("errors.share"), closed({}, seen=seen)) == {"": "no rows"}

@@ -222,7 +222,7 @@ def test_a_slot_is_kept_for_an_hour_and_then_goes_to_a_clearly_larger_score(seco
     clock = [0.0]
     probe = metrics(clock=clock)
     probe.evaluated(board({}), Memory("fraud"))
-    room = probe._counter_series() + 5  # noqa: SLF001  share, and score and p-value of two features
+    room = probe._counter_series() + 5  # share, and score and p-value of two features
     counted = metrics(max_series=room, clock=clock)
     counted.evaluated(board({slot("drift.psi"): drift({"a": 0.1, "b": 0.2})}), Memory("fraud"))
     clock[0] = seconds

@@ -13,7 +13,7 @@ FINE = 1 / 64
 """The most that a bin of the prediction holds of the reference, unless it is one value."""
 
 
-def psi_of_categories(reference: Sequence[str], window: Sequence[str]) -> float:
+def psi_of_categories(reference: Sequence[object], window: Sequence[object]) -> float:
     """PSI of a categorical feature; "" is missing, which is a cell; shares smoothed by half a count."""
     left, right = Counter(reference), Counter(window)
     n, m = len(reference), len(window)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-P", "-c", "from watchtower.cli.main import main; main()")
@@ -88,7 +88,7 @@ class Daemon:
     def log(self) -> Path:
         return self.folder / "daemon.log"
 
-    def __enter__(self) -> "Daemon":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,7 +134,7 @@ class Daemon:
 
     def wait_ready(self, limit: float = 60.0) -> "Daemon":
         """Until `/readyz` says so."""
-        until(lambda: self.running() and self.is_ready(), limit, f"/readyz answers 200; the log ends:\n{self.words()}")
+        self.wait_until(self.is_ready, limit, "/readyz answers 200")
         return self
 
     def wait_until(self, condition: Callable[[], Found | None], limit: float, what: str) -> Found:
@@ -147,7 +147,8 @@ class Daemon:
         try:
             return until(looked, limit, what)
         except AssertionError as missed:
-            raise AssertionError(f"{missed}\nthe log ends:\n{self.words()}") from missed
+            msg = f"{missed}\nthe log ends:\n{self.words()}"
+            raise AssertionError(msg) from missed
 
     def died(self, limit: float = 30.0) -> int:
         """Waits for it to end by itself; its exit code, -9 after SIGKILL."""
@@ -155,7 +156,8 @@ class Daemon:
         try:
             return self.process.wait(limit)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"it did not end within {limit:g} s; the log ends:\n{self.words()}") from None
+            msg = f"it did not end within {limit:g} s; the log ends:\n{self.words()}"
+            raise AssertionError(msg) from None
 
     def kill(self) -> None:
         """SIGKILL, to it alone."""

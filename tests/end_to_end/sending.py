@@ -133,7 +133,7 @@ class Service(threading.Thread):
 
     def _answers(self, version: str, columns: dict[str, list[float] | list[str]]) -> NDArray[np.float64]:
         """What the served model says, float64[rows]."""
-        import onnxruntime  # noqa: PLC0415  only where something is served
+        import onnxruntime  # only where something is served
 
         if version not in self._sessions:
             options = onnxruntime.SessionOptions()

@@ -8,9 +8,10 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from tests.end_to_end.panels import Curve, Panel, labelled, panels
 from tests.end_to_end.running import ROOT, Daemon, Json, counts, environment, free_port, listed, rejected, status, until, write_rules
 from tests.end_to_end.sending import MISSING, WRONG, Sent, Service, deploy
 from tests.servers.kafka import Broker
-from tests.servers.prometheus import Prometheus, prometheus
+from tests.servers.prometheus import Prometheus, Series, prometheus
 from tests.servers.slack import TOKEN
 from watchtower.edges.clock import Clock
 from watchtower.programs.demo.files import Folder, prepare, write_models
@@ -68,7 +69,10 @@ WATCHED = {
     "Mean": "{kind: above, measure: prediction.mean, value: 0.999}",
     "Traffic": "{kind: above, measure: traffic.rate, value: 1e9}",
 }
-ACTS = "{name: PredictionDrift, model: credit, when: {kind: above, measure: prediction.kolmogorov_smirnov, value: 0.1}, over: 2 windows, hold: 2 windows, severity: page, respond: [rollback]}"
+ACTS = (
+    "{name: PredictionDrift, model: credit, when: {kind: above, measure: prediction.kolmogorov_smirnov, value: 0.1}, "
+    "over: 2 windows, hold: 2 windows, severity: page, respond: [rollback]}"
+)
 GARBAGE = (b"no JSON", b'{"model": "credit"', b'{"features": {"age": 1}}')
 GARBAGE_REASONS = {"not_json": 2, "missing_field": 1}
 LEAST_ROWS = 200
@@ -128,7 +132,7 @@ def story(kafka_broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Ite
         service = Service(kafka_broker.address, topic, folder, PARTITIONS, np.random.default_rng(11))
         service.start()
         try:
-            switches, steady = _played(folder, daemon, service, kafka_broker, topic)
+            switches, steady = _played(folder, daemon, kafka_broker, topic)
         finally:
             service.stop()
         sent = service.sent()
@@ -142,7 +146,7 @@ def story(kafka_broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Ite
         assert daemon.stop()[0] == 0
 
 
-def _played(folder: Folder, daemon: Daemon, service: Service, broker: Broker, topic: str) -> tuple[list[str], float]:
+def _played(folder: Folder, daemon: Daemon, broker: Broker, topic: str) -> tuple[list[str], float]:
     """Version 1 serves, version 2 is deployed, is found and taken back; the values of `current`, and a quiet moment at the end."""
     current = folder.models / "current"
     daemon.wait_until(lambda: _live(daemon) == "1", 30, "version 1 is seen to serve")
@@ -217,7 +221,7 @@ def test_slack_was_told_in_one_thread_by_the_right_token(story: Story) -> None:
     assert first["message"]["channel"] == "#ml-oncall"
     assert "thread_ts" not in first["message"]
     assert later
-    assert {call["message"]["thread_ts"] for call in later} == {first["ts"]}  # type: ignore[index, call-overload]
+    assert {call["message"]["thread_ts"] for call in later} == {first["ts"]}  # type: ignore[index]
     told = json.dumps([call["message"] for call in story.slack])
     assert all(word in told for word in ("PredictionDrift", "rolled back", "closed")), told
 
@@ -251,7 +255,7 @@ def test_other_measures_are_those_of_the_rows(story: Story, measure: str, truth:
     curves = story.prometheus.query_range(
         f'watchtower_measure{{model="{MODEL}",segment="",measure="{measure}",subject=""}}', start=story.begun, end=story.ended
     )
-    _of_rows(story, {series: list(curve) for series, curve in curves.items()}, truth, within=0.02 if measure.startswith("latency") else 1e-9)
+    _of_rows(story, curves, truth, within=0.02 if measure.startswith("latency") else 1e-9)
 
 
 def test_the_rate_of_a_window_is_its_rows_by_its_seconds(story: Story) -> None:
@@ -287,12 +291,7 @@ def _only(curves: Curves, number: int = 0) -> Curve:
     return next(iter(curves[number].values()))
 
 
-def _version_of(story: Story, rows: Sent) -> str:
-    """The version that most rows have."""
-    return max(("1", "2"), key=lambda version: len(rows.of(version)))
-
-
-def _of_rows(story: Story, curves: dict[tuple[tuple[str, str], ...], Curve], truth: Callable[[Sent], float], *, within: float, **labels: str) -> int:
+def _of_rows(story: Story, curves: Mapping[Series, Sequence[tuple[float, float]]], truth: Callable[[Sent], float], *, within: float, **labels: str) -> int:
     """Holds every window of every version against *truth* of its rows (relative error *within*); how many were held."""
     held = 0
     for version in ("1", "2"):
@@ -327,7 +326,7 @@ def labelled_curve(found: dict[tuple[tuple[str, str], ...], Curve], **labels: st
     return labelled({series: list(curve.items()) for series, curve in found.items()}, **labels)
 
 
-def _live_version(story: Story, curves: Curves) -> None:
+def _live_version(_: Story, curves: Curves) -> None:
     shown = {version: labelled_curve(curves[0], version=version) for version in ("1", "2")}
     assert all(set(curve.values()) == {1.0} for curve in shown.values())
     order = [version for _, version in sorted((at, version) for version, curve in shown.items() for at in curve)]
@@ -394,7 +393,11 @@ def _latency(story: Story, curves: Curves) -> None:
 
 def _latency_of_windows(story: Story, curves: Curves) -> None:
     for number, share in enumerate((0.5, 0.95, 0.99)):
-        _of_rows(story, _sequences(curves[number]), lambda rows, share=share: oracle.quantile(rows.latency, share), within=0.02)
+        _of_rows(story, _sequences(curves[number]), partial(_latency_quantile, share), within=0.02)
+
+
+def _latency_quantile(share: float, rows: Sent) -> float:
+    return oracle.quantile(rows.latency, share)
 
 
 def _sequences(found: dict[tuple[tuple[str, str], ...], Curve]) -> dict[tuple[tuple[str, str], ...], list[tuple[float, float]]]:
@@ -410,7 +413,7 @@ def _drift(story: Story, curves: Curves) -> None:
     assert {dict(series)["feature"] for series in curves[0]} == {"income", "amount", "debt_share", "age", "late_payments", "purpose"}
     _held_to_references(
         story, curves[0], lambda reference, rows: oracle.psi_of_categories(reference["purpose"], rows.purpose.tolist()), statistic="psi", feature="purpose"
-    )  # type: ignore[arg-type]
+    )
 
 
 def _held_to_references(
@@ -470,7 +473,7 @@ def _memory(_: Story, curves: Curves) -> None:
     assert set(_only(curves).values()) == {1.5e9}
 
 
-def _alert_states(story: Story, curves: Curves) -> None:
+def _alert_states(_: Story, curves: Curves) -> None:
     shown = labelled_curve(curves[0], rule="PredictionDrift")
     pending = 1.0
     steps = [value for value, _ in itertools.groupby(min(value, 2.0) for _, value in sorted(shown.items()) if value != pending)]
@@ -496,11 +499,11 @@ def _rollbacks(story: Story, curves: Curves) -> None:
     assert set(shown.values()) == {0.0}
 
 
-def _decisions(story: Story, curves: Curves) -> None:
+def _decisions(_: Story, curves: Curves) -> None:
     assert {"notify", "begin_trial", "roll_back"} <= {dict(series)["decision"] for series, curve in curves[0].items() if max(curve.values()) > 0}
 
 
-def _notifications(story: Story, curves: Curves) -> None:
+def _notifications(_: Story, curves: Curves) -> None:
     assert max(labelled_curve(curves[0], notifier="oncall", outcome="delivered").values()) > 0
     assert max(labelled_curve(curves[0], notifier="oncall", outcome="dead").values()) == 0
 

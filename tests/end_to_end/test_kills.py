@@ -13,7 +13,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
@@ -160,11 +162,15 @@ def test_killed_ten_times_at_random_under_load_nothing_is_lost_or_doubled(tmp_pa
             for _ in range(TIMES):
                 before = sum(each for each, _ in _counted(daemon.folder).values())
                 daemon.start()
-                daemon.wait_until(lambda before=before: sum(each for each, _ in counts(daemon.json("/api/v1/status")).values()) > before, 30, "it counts again")
+                daemon.wait_until(partial(_counts_beyond, daemon, before), 30, "it counts again")
                 threading.Event().wait(draw.random())
                 daemon.kill()
             daemon.start().wait_ready()
         settled(daemon, stream)
+
+
+def _counts_beyond(daemon: Daemon, before: int) -> bool:
+    return sum(each for each, _ in counts(daemon.json("/api/v1/status")).values()) > before
 
 
 def _counted(folder: Path) -> dict[tuple[str, str], tuple[int, int]]:
@@ -206,7 +212,10 @@ models:
     rollback: {{target: {{kind: directory, path: models/{model}}}, approval: none, verify_within: 1h}}
 server: {{listen: "127.0.0.1:{port}"}}
 """
-DRIFT = "{name: PredictionDrift, model: credit, when: {kind: above, measure: prediction.kolmogorov_smirnov, value: 0.1}, hold: 2 windows, respond: [rollback], notify: []}"
+DRIFT = (
+    "{name: PredictionDrift, model: credit, when: {kind: above, measure: prediction.kolmogorov_smirnov, value: 0.1}, "
+    "hold: 2 windows, respond: [rollback], notify: []}"
+)
 ROWS, WINDOWS = 300, 12
 """Rows a window, and windows of the log: version 1 serves in the first third."""
 
@@ -231,7 +240,7 @@ def before_the_switch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _log_of_both(folder: Folder) -> None:
     """A log that ends now: version 1, then the damaged version 2, answered by the models themselves."""
-    import onnxruntime  # noqa: PLC0415  only where something is served
+    import onnxruntime  # only where something is served
 
     rng = np.random.default_rng(5)
     start = (int(time.time()) // 2 - WINDOWS) * 2
@@ -260,7 +269,7 @@ class Far(threading.Thread):
         self._watch = libc.inotify_init1(os.O_NONBLOCK)
         libc.inotify_add_watch(self._watch, os.fsencode(folder), self.CREATED | self.MOVED_HERE)
 
-    def __enter__(self) -> "Far":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

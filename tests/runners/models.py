@@ -1,17 +1,20 @@
 """Small real ONNX models: a logistic regression in several dresses."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from watchtower.model_stores import Artefact
 
+Weights = Mapping[str, NDArray[np.float32] | NDArray[np.int64]]
 
-def _made(nodes: list[onnx.NodeProto], inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto], weights: dict[str, np.ndarray]) -> bytes:
+
+def _made(nodes: list[onnx.NodeProto], inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto], weights: Weights) -> bytes:
     tensors = [numpy_helper.from_array(value, name) for name, value in weights.items()]
     model = helper.make_model(
         helper.make_graph(nodes, "g", inputs, outputs, tensors), opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
@@ -47,7 +50,7 @@ def two_outputs(weight: float, countries: Sequence[str], effects: Sequence[float
         helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
         helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2]),
     ]
-    weights = {
+    weights: Weights = {
         "w": np.array([[weight], *([each] for each in effects)], dtype=np.float32),
         "unit": np.array([1.0], dtype=np.float32),
         "flat": np.array([-1, len(countries)], dtype=np.int64),

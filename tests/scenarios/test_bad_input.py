@@ -374,7 +374,7 @@ def test_slack_away_is_kept_and_tried_again_while_the_line_goes_on(tmp_path: Pat
         _write(log, 50)
         daemon.wait_until(lambda: _total(daemon) == 100, 10, "the line goes on")
         with SlackServer(Slack(), port) as server:
-            daemon.wait_until(lambda: server.slack.messages(), 40, "it is told in the end")
+            daemon.wait_until(server.slack.messages, 40, "it is told in the end")
             first = server.slack.messages()[0]
             assert (first.method, first.message["channel"]) == ("chat.postMessage", "#ml-oncall")
         assert daemon.stop()[0] == 0

@@ -13,7 +13,7 @@ from watchtower.nouns.errors import ConfigError
 from watchtower.web.tokens import Tokens
 from watchtower.web.view import StoreView
 
-TOKEN = "a-token"
+TOKEN = "a-token"  # noqa: S105  of these tests only
 
 
 @pytest.fixture

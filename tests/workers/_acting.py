@@ -27,9 +27,20 @@ def alert(model: str = "fraud", state: AlertState = AlertState.FIRING) -> Alert:
     return Alert(AlertId("PredictionDrift", model, "", ""), "2", state, at(0), value=0.31, p_value=1e-9, severity="page", fired_at=at(0))
 
 
-def begin(store: Store, model: str = "fraud", **fired: object) -> Plan:
+def begin(store: Store, model: str = "fraud", *, rollback: bool = True, dry_run: bool = False, approval_required: bool = False) -> Plan:
     """The evaluation of the window to ten o'clock: an alert fires, an incident opens, a trial begins."""
-    fact = replace(Fired(model, "2", (alert(model).id,), at(0), ("1", "0"), True, False, (("PredictionDrift", "prediction.psi"),), "directory"), **fired)  # type: ignore[arg-type]
+    fact = Fired(
+        model,
+        "2",
+        (alert(model).id,),
+        at(0),
+        ("1", "0"),
+        rollback=rollback,
+        dry_run=dry_run,
+        respond_measures=(("PredictionDrift", "prediction.psi"),),
+        target="directory",
+        approval_required=approval_required,
+    )
     incident = incidents.follow(
         None, [AlertChange(alert(model), at(0))], [alert(model)], at(0), quiet=5, notify={"PredictionDrift": ("ml_oncall",)}, new_id=f"{model}-i1"
     )

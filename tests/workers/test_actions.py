@@ -261,8 +261,8 @@ def test_an_approval_that_nobody_gives_ends_after_a_day(store: Store) -> None:
 
 
 @pytest.mark.parametrize("fired", [{"dry_run": True}, {"rollback": False}])
-def test_a_dry_run_and_a_shadow_rule_never_switch(store: Store, fired: dict[str, object]) -> None:
-    plan = begin(store, **fired)
+def test_a_dry_run_and_a_shadow_rule_never_switch(store: Store, fired: dict[str, bool]) -> None:
+    plan = begin(store, "fraud", **fired)
     worker, _ = actions(store, far := Far())
     assert worker.step(at(0))
     assert not worker.step(at(0))

@@ -11,6 +11,8 @@ from watchtower.workers.base import Loop
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 PATIENCE = 5.0
+STEPPED = True
+"""What a step says that had something to do."""
 
 
 class Scripted:
@@ -40,7 +42,7 @@ def started(worker: Scripted, lost: Callable[[Exception], None] = lambda _: None
 
 
 def test_it_steps_until_it_is_stopped_and_ends_at_once_although_it_would_wait_long() -> None:
-    worker = Scripted(True, True)
+    worker = Scripted(STEPPED, STEPPED)
     loop = started(worker, idle=600)
     assert worker.done.wait(PATIENCE)
     loop.stop()
@@ -49,7 +51,7 @@ def test_it_steps_until_it_is_stopped_and_ends_at_once_although_it_would_wait_lo
 
 
 def test_waking_ends_the_wait() -> None:
-    worker = Scripted(True)
+    worker = Scripted(STEPPED)
     loop = started(worker, idle=600)
     assert worker.done.wait(PATIENCE)
     worker.done.clear()
@@ -61,7 +63,7 @@ def test_waking_ends_the_wait() -> None:
 
 @pytest.mark.parametrize("error", [Unavailable("the broker is away"), Fenced("somebody else")])
 def test_what_passes_is_tried_again_and_forgotten(error: Exception) -> None:
-    worker = Scripted(error, error, True)
+    worker = Scripted(error, error, STEPPED)
     loop = started(worker)
     assert worker.done.wait(PATIENCE)
     assert loop.trouble == ""

@@ -14,11 +14,11 @@ from tests.workers._acting import at, begin
 from watchtower.core.incidents import noted
 from watchtower.notifiers import Receipt
 from watchtower.notifiers.slack import Slack
-from watchtower.nouns.batch import Reason
+from watchtower.nouns.batch import Reason, Rejection
 from watchtower.nouns.errors import DeliveryError, Unavailable
 from watchtower.nouns.plan import Incident
-from watchtower.nouns.profile import Delta, Progress, Rejection, Totals
-from watchtower.nouns.window import Partition
+from watchtower.nouns.profile import Delta, Totals
+from watchtower.nouns.window import Partition, Progress
 from watchtower.store import Store
 from watchtower.workers.outbox import Outbox, backoff
 

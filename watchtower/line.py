@@ -12,8 +12,8 @@ from watchtower.formats import Format
 from watchtower.nouns.alert import Alert, AlertChange, AlertState
 from watchtower.nouns.batch import Catalog, Messages, Rejection
 from watchtower.nouns.evidence import Verdict
-from watchtower.nouns.plan import Decision, DecisionKind, Evaluation, Fact, Fired, Memory, Step
-from watchtower.nouns.score import Board, Closed, Need
+from watchtower.nouns.plan import Decision, DecisionKind, Evaluation, Fact, Fired, Memory
+from watchtower.nouns.score import Board, Closed, MeasureName, Need
 
 SEEN_FOR = 60
 """Windows for which `absent` remembers that a subject had a score."""
@@ -65,17 +65,15 @@ def apply(board: Board, memory: Memory, book: RuleBook, response: Response) -> E
 def _followed(memory: Memory, fact: Fact, at: datetime) -> tuple[Memory, tuple[Decision, ...]]:
     """The model's memory after one fact of its plan, and what follows from it."""
     if isinstance(fact, Fired) and memory.incident is not None:
-        move = planning.open_plan(fact, f"{memory.incident.id}-{at:%H%M%S}", memory.incident.id, at)
+        move = planning.open_plan(fact, f"{memory.incident.id}-{at:%Y%m%dT%H%M%S}", memory.incident.id, at)
     elif memory.plan is not None:
         move = planning.advance(memory.plan, fact, at)
     else:
         return memory, ()
-    incident, served = memory.incident, memory.served
+    incident = memory.incident
     if move.note and incident is not None:
         incident = incidents.noted(incident, at, TOLD_AS.get(fact.kind, "note"), move.note)
-    if move.plan.step is Step.ROLLED_BACK and move.plan.live not in served.rolled_back_from:
-        served = replace(served, rolled_back_from=(*served.rolled_back_from, move.plan.live))
-    return replace(memory, plan=move.plan, incident=incident, served=served), move.decisions
+    return replace(memory, plan=move.plan, incident=incident, served=versions.left(memory.served, move.plan)), move.decisions
 
 
 def _opening(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Alert], book: RuleBook, response: Response, at: datetime) -> Iterator[Fact]:  # noqa: PLR0913, PLR0917  what one evaluation saw
@@ -139,9 +137,14 @@ def _seen(board: Board, before: Mapping[str, int]) -> dict[str, int]:
         for slot, scores in board.scores.items()
         if slot.version in ("", board.live)
         for subject, reason, value in zip(scores.subjects, scores.reasons, scores.values, strict=True)
-        if reason is None and not (str(slot.need.measure) == "traffic.rate" and value == 0)
+        if reason is None and not (value == 0 and _is_nothing(slot.need.measure, subject))
     }
     return {**{key: age + 1 for key, age in before.items() if age < SEEN_FOR}, **now}
+
+
+def _is_nothing(measure: MeasureName, subject: str) -> bool:
+    """Whether a score of 0 says that there was none: no traffic, no row of that status."""
+    return measure == MeasureName("traffic", "rate") or (measure.family == "errors" and subject != "")
 
 
 def watched(book: RuleBook, model: str) -> frozenset[Need]:

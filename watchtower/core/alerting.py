@@ -119,7 +119,7 @@ def _rule(board: Board, rule: Rule, alerts: Mapping[AlertId, Alert], at: datetim
     for key, alert in alerts.items():
         if key not in told:
             gone = rule.version is not None and board.versions.get(key.version, 0.0) <= 0
-            yield _without_traffic(alert, at) if gone else Advanced(alert)
+            yield _without_traffic(alert, at) if gone else _unheard(alert, at, digest)
 
 
 def _restart(alert: Alert, at: datetime, *, changed: bool, digest: str) -> Advanced:
@@ -129,6 +129,13 @@ def _restart(alert: Alert, at: datetime, *, changed: bool, digest: str) -> Advan
     if alert.state is AlertState.PENDING:
         return _ended(alert, AlertState.INACTIVE, at, "live version changed" if changed else "rule changed")
     return Advanced(replace(alert, rule_digest=digest))
+
+
+def _unheard(alert: Alert, at: datetime, digest: str) -> Advanced:
+    """The rule says nothing of the subject: missing data keeps the alert, an edit that no longer looks at it ends it."""
+    if alert.rule_digest == digest:
+        return Advanced(alert)
+    return _ended(alert, AlertState.RESOLVED if alert.state is AlertState.FIRING else AlertState.INACTIVE, at, "rule changed")
 
 
 def _without_traffic(alert: Alert, at: datetime) -> Advanced:

@@ -192,7 +192,16 @@ class _Desk:
             reference=None if isinstance(reference, str) else reference,
             reason=closed.reason or ("folded before the reference was complete" if closed.binning is not None else "no reference"),
         )
-        return measure.score(need.measure.name, view)
+        return self._with_zeros(measure.score(need.measure.name, view), need.measure, segment)
+
+    def _with_zeros(self, scores: Scores, measure: MeasureName, segment: str) -> Scores:
+        """A status that occurred in the last 60 windows and not in these has a share of 0: an alert on it must be able to end."""
+        if measure.family != "errors" or scores.reasons[0] is not None:
+            return scores
+        seen = sorted(subject for name, part, subject in self.closed.seen if name == str(measure) and part == segment)
+        gone = [subject for subject in seen if subject not in scores.subjects]
+        found = [*zip(scores.values.tolist(), scores.n.tolist(), strict=True), *((0.0, int(scores.n[0])) for _ in gone)]
+        return Scores.of((*scores.subjects, *gone), found) if gone else scores
 
     def _siblings(self, need: Need, version: str, segment: str) -> Mapping[str, Profile]:
         """The versions that served beside *version*; the whole model's measures read the merge over the live version's windows where there is one."""

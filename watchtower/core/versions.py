@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from watchtower.nouns.plan import Served
+from watchtower.nouns.plan import Plan, Served, Step
 from watchtower.nouns.window import Window
 
 FADED = 0.01
@@ -56,6 +56,14 @@ def aged(served: Served, *, paged: bool) -> Served:
     if served.live is None:
         return served
     return replace(served, quiet_windows={**served.quiet_windows, served.live: 0 if paged else served.quiet_windows.get(served.live, 0) + 1})
+
+
+def left(served: Served, plan: Plan) -> Served:
+    """*served* with the version that *plan* switched away from, whether or not that helped: it is no candidate until it is cleared."""
+    switched = plan.switched_at is not None or plan.step is Step.ROLLED_BACK
+    if not switched or plan.live in served.rolled_back_from:
+        return served
+    return replace(served, rolled_back_from=(*served.rolled_back_from, plan.live))
 
 
 def candidates(served: Served, standing: Standing) -> tuple[str, ...]:

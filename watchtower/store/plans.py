@@ -7,9 +7,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from watchtower.core.versions import left
 from watchtower.edges.points import reached
 from watchtower.nouns.errors import Fenced
-from watchtower.nouns.plan import DecisionKind, Fact, Incident, IncidentState, Memory, Moment, Move, Plan, Step
+from watchtower.nouns.plan import DecisionKind, Fact, Incident, IncidentState, Memory, Moment, Move, Plan
 from watchtower.nouns.window import micros, moment
 from watchtower.store.codec import Json, audit_body, chained, decode, encode, fact_in, incident_json
 from watchtower.store.database import Database
@@ -139,11 +140,8 @@ def append_facts(tx: sa.Connection, plan_id: str, new: Sequence[Fact], now: date
 
 
 def leaving(memory: Memory, plan: Plan) -> Memory:
-    """The memory with the version that *plan* rolled back from, if it has just ended so."""
-    left = memory.served.rolled_back_from
-    if plan.step is not Step.ROLLED_BACK or plan.live in left:
-        return memory
-    return replace(memory, served=replace(memory.served, rolled_back_from=(*left, plan.live)))
+    """The memory with the version that *plan* switched away from, if it has."""
+    return replace(memory, served=left(memory.served, plan))
 
 
 def _remembering(memory: Memory, plan: Plan, move: Move) -> Memory:

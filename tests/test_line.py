@@ -1,0 +1,50 @@
+"""The line after a closed window: what it remembers and begins."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from watchtower import line
+from watchtower.core import versions
+from watchtower.core.rules import Rule, RuleBook
+from watchtower.core.versions import Standing
+from watchtower.nouns.evidence import Verdict
+from watchtower.nouns.plan import Memory, Plan, Served, Step
+from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
+from watchtower.nouns.window import Window
+
+DAY = timedelta(days=1)
+START = datetime(2026, 5, 11, tzinfo=UTC)
+RULE = {"name": "Errors", "model": "*", "when": {"kind": "above", "measure": "errors.share", "value": 0.1}, "respond": ["rollback"]}
+BOOK = RuleBook((Rule.model_validate(RULE),), DAY)
+RESPONSE = line.Response(Standing(healthy=("1", "2", "3")))
+
+
+def board(day: int, live: str, share: float = 0.5) -> Board:
+    scores = {Slot(live, "", Need(MeasureName("errors", "share"))): Scores.one(share, 300)}
+    return Board("fraud", Window(START + day * DAY, START + (day + 1) * DAY), live, scores, {live: 1.0})
+
+
+def served(live: str, **change: object) -> Served:
+    return replace(Served(live=live, since_change=9), **change)  # type: ignore[arg-type]
+
+
+def test_two_trials_of_one_incident_at_the_same_time_of_day_are_two_plans() -> None:
+    first = line.apply(board(0, "2"), Memory("fraud", served=served("2")), BOOK, RESPONSE).memory
+    assert first.plan is not None
+    held = replace(first, plan=replace(first.plan, step=Step.HELD, verdict=Verdict.REJECT), served=served("3"))
+    second = line.apply(board(1, "3"), held, BOOK, RESPONSE).memory
+    assert second.plan is not None
+    assert second.incident is not None
+    assert (second.plan.incident, second.plan.id != first.plan.id) == (first.plan.incident, True)
+
+
+def test_a_share_of_zero_of_a_status_is_not_remembered_as_seen() -> None:
+    scores = {Slot("1", "", Need(MeasureName("errors", "share"))): Scores.of(("", "timeout"), [(0.0, 300), (0.0, 300)])}
+    memory = line.apply(Board("fraud", Window(START, START + DAY), "1", scores), Memory("fraud", served=served("1")), BOOK, RESPONSE).memory
+    assert set(memory.seen) == {"errors.share||"}
+
+
+def test_a_version_that_was_switched_away_from_is_no_candidate_even_where_that_did_not_help() -> None:
+    plan = Plan("p", "fraud", "i", Step.FAILED, "2", ("1",), START, candidate="1", switched_at=START)
+    assert versions.left(served("1"), plan).rolled_back_from == ("2",)
+    assert versions.left(served("1"), replace(plan, switched_at=None)).rolled_back_from == ()

@@ -94,9 +94,12 @@ def _slack() -> Iterator[tuple[str, Receipts]]:
             if call["method"] == "chat.postMessage" and not call["error"]:
                 receipts.put(float(call["at"]))
 
-    threading.Thread(target=listen, args=(process.stdout,), daemon=True).start()
+    listener = threading.Thread(target=listen, args=(process.stdout,), daemon=True)
+    listener.start()
     try:
         yield url, receipts
     finally:
         process.terminate()
         process.wait(10)
+        listener.join(10)
+        process.stdout.close()

@@ -181,14 +181,17 @@ def _slack() -> Iterator[list[Json]]:
     """Slack in a process of its own: the first entry says where it listens, then every call that came."""
     process = subprocess.Popen([sys.executable, "-m", "tests.servers.slack"], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    came: list[Json] = [json.loads(process.stdout.readline())]
     lines = process.stdout
-    threading.Thread(target=lambda: came.extend(map(json.loads, lines)), daemon=True).start()
+    came: list[Json] = [json.loads(lines.readline())]
+    listener = threading.Thread(target=lambda: came.extend(map(json.loads, lines)), daemon=True)
+    listener.start()
     try:
         yield came
     finally:
         process.terminate()
         process.wait(10)
+        listener.join(10)
+        lines.close()
 
 
 # ------------------------------------------------------------------------------------------------- what happened

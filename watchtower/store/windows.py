@@ -75,10 +75,10 @@ class WindowRows:
             closed_through = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()
             known = tx.execute(sa.select(models.c.model, models.c.first_start, models.c.evaluated_through)).all()
             waiting_rows = sa.select(deltas.c.model, sa.func.min(deltas.c.window_start)).where(deltas.c.late == sa.false()).group_by(deltas.c.model)
-            rows_next: dict[str, int] = {model: start for model, start in tx.execute(waiting_rows)}
+            rows_next: dict[str, int] = dict(tx.execute(waiting_rows).tuples().all())
         if closed_through is None:
             return []
-        waiting = [_since(row, size, closed_through, rows_next.get(row.model, closed_through)) for row in known]
+        waiting = [_since((row.model, row.first_start, row.evaluated_through), size, closed_through, rows_next.get(row.model, closed_through)) for row in known]
         return [(model, window_of(start, size)) for start, model in islice(in_order(*waiting), MOST_DUE)]
 
     def open_profiles(self, model: str, window: Window) -> dict[tuple[str, str], Profile]:
@@ -211,7 +211,7 @@ def insert_profiles(tx: sa.Connection, model: str, window: Window, each: Profile
         tx.execute(sa.insert(profiles), rows)
 
 
-def _since(row: sa.Row[tuple[str, int | None, int | None]], size: timedelta, closed_through: int, rows_next: int) -> Iterator[tuple[int, str]]:
+def _since(row: tuple[str, int | None, int | None], size: timedelta, closed_through: int, rows_next: int) -> Iterator[tuple[int, str]]:
     """(start, model) of each window of *size* that is closed and due, in order; window starts order as their ends do. *rows_next*: where rows wait."""
     step = size // timedelta(microseconds=1)
     model, first, evaluated_through = row

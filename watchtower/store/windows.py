@@ -75,7 +75,7 @@ class WindowRows:
             closed_through = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()
             known = tx.execute(sa.select(models.c.model, models.c.first_start, models.c.evaluated_through)).all()
             waiting_rows = sa.select(deltas.c.model, sa.func.min(deltas.c.window_start)).where(deltas.c.late == sa.false()).group_by(deltas.c.model)
-            rows_next: dict[str, int] = dict(tx.execute(waiting_rows).tuples().all())
+            rows_next: dict[str, int] = dict(tx.execute(waiting_rows).all())
         if closed_through is None:
             return []
         waiting = [_since((row.model, row.first_start, row.evaluated_through), size, closed_through, rows_next.get(row.model, closed_through)) for row in known]

@@ -47,7 +47,8 @@ class Stream:
     """A log that grows, and what `status` must say of it. Event times rise a little faster than the clock may; some rows are late, some lines are nothing."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self._file = (folder / "predictions.jsonl").open("ab", buffering=0)
+        self._log = folder / "predictions.jsonl"
+        self._log.touch()
         self._draw = random.Random(seed)
         self._now = (int(time.time()) - 3600) * 1_000_000
         self._newest: int | None = None
@@ -58,7 +59,9 @@ class Stream:
     def write(self, messages: int) -> None:
         """Appends so many messages, half a second of event time a hundred."""
         with self._lock:
-            self._file.write(b"".join(self._message() for _ in range(messages)))
+            written = b"".join(self._message() for _ in range(messages))
+            with self._log.open("ab", buffering=0) as log:
+                log.write(written)
 
     def truth(self) -> tuple[dict[tuple[str, str], tuple[int, int]], dict[str, int]]:
         """What was sent: (model, version) -> (predictions, late); reason -> messages."""

@@ -80,9 +80,9 @@ class Standings:
         return Steering(its.rollback.target.open, its.rollback.guards, verify)
 
 
-def build_references(settings: Settings, store: Store, sources: Sequence[Rereadable]) -> References:
-    """Where binnings and references come from."""
-    return References(store, settings.model, RowReader(sources), settings.window.size)
+def build_references(settings: Settings, store: Store, sources: Sequence[Rereadable], *, lenient: bool = False) -> References:
+    """Where binnings and references come from; *lenient*: one bad file must not end a daemon that watches other models too."""
+    return References(store, settings.model, RowReader(sources), settings.window.size, lenient=lenient)
 
 
 def build_intake(settings: Settings, store: Store, references: References, feeds: Sequence[Feed], committed: Callable[[Delta], None], *, live: bool) -> Intake:  # noqa: PLR0913  the parts, once
@@ -234,7 +234,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     store = Store.open(settings.store.url, now=clock.now)
     store.hold_file_lock()
     feeds = [_feed(source, settings, loaded) for source in settings.sources]
-    references = build_references(settings, store, settings.sources)
+    references = build_references(settings, store, settings.sources, lenient=True)
     room = build_trials(settings, store, references)
     metrics = build_metrics(settings, loaded.book)
     intake = build_intake(settings, store, references, feeds, ears.committed, live=True)

@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from watchtower.nouns.errors import Fenced, Unavailable
-from watchtower.workers.base import Loop
+from watchtower.workers.base import Loop, Patience
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 PATIENCE = 5.0
@@ -101,3 +101,13 @@ def test_what_is_for_good_ends_the_thread_and_is_handed_over(error: Exception) -
     assert loop.join(PATIENCE)
     assert found == [error]
     assert loop.trouble == str(error)
+
+
+def test_what_is_away_for_so_long_is_away_for_good_and_one_success_begins_anew() -> None:
+    start, patience, away = datetime(2026, 11, 20, 10, tzinfo=UTC), Patience(timedelta(minutes=5)), Unavailable("the disk is full")
+    assert [patience.after(away, start + timedelta(minutes=m)) for m in (0, 2, 4)] == [None, None, None]
+    assert patience.after(None, start + timedelta(minutes=4.5)) is None
+    assert patience.after(away, start + timedelta(minutes=6)) is None
+    lost = patience.after(away, start + timedelta(minutes=11))
+    assert lost is not None
+    assert (str(lost), lost.for_good) == ("the disk is full, for 300 s now", True)

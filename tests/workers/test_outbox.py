@@ -193,3 +193,12 @@ def test_dead_letters_without_a_writer_stay_in_the_store(store: Store) -> None:
     Outbox(store, {"ml_oncall": Session()}, {"predictions": Writer()}).step(at(0))
     Outbox(store, {"ml_oncall": Session()}).step(at(0))
     assert [letter.topic for letter in store.intake.dead_letters.waiting(10)] == ["other"]
+
+
+def test_dead_letters_of_a_source_without_a_writer_do_not_stand_in_the_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watchtower.workers.outbox.AT_ONCE", 1)
+    reject(store, "log.jsonl")
+    reject(store, "predictions")
+    writer = Writer()
+    Outbox(store, {}, {"predictions": writer}).step(at(0))
+    assert [key for key, _ in writer.sent] == ["predictions/0/7"]

@@ -1,6 +1,8 @@
 """Looks at trials over a real store, a real log file, real models and a real child process."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.model_stores.directory import Directory
 from watchtower.nouns.batch import Floats, NumberColumn
 from watchtower.nouns.binning import PREDICTION
+from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
 from watchtower.nouns.plan import Evaluation, Plan, Served, Step
 from watchtower.nouns.score import Board
@@ -24,6 +27,7 @@ from watchtower.nouns.settings import Watched
 from watchtower.nouns.window import EPOCH, Span, Window
 from watchtower.sources.file import File
 from watchtower.store import Store, StoredReference
+from watchtower.workers.gathering import key_of
 from watchtower.workers.rows import RowReader
 from watchtower.workers.trials import Terms, TrialRoom
 
@@ -232,3 +236,24 @@ def test_a_child_past_its_limit_is_broken_evidence(tmp_path: Path, store: Store)
     judgement = look(stage.room(time_limit=timedelta(milliseconds=1)), stage.served("1"))
     assert judgement.verdict is Verdict.BROKEN
     assert "took over 0.001 s" in judgement.reason
+
+
+def test_a_look_under_which_the_daemon_stops_is_no_verdict_and_leaves_nothing(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    plan, room, came = stage.served("1"), stage.room(), list[Exception]()
+
+    def looks() -> None:
+        try:
+            room.look(plan, plan.opened_at)
+        except Unavailable as away:
+            came.append(away)
+
+    thread = threading.Thread(target=looks)
+    thread.start()
+    until = time.monotonic() + 10
+    while room._child._process is None and time.monotonic() < until:
+        thread.join(0.001)
+    room.end()
+    thread.join(10)
+    assert [str(each) for each in came] == ["the daemon stops: the trial goes on with the next one"]
+    assert store.trials.load(key_of(plan)) is None

@@ -63,6 +63,12 @@ class Child:
                 if pipe is not None:
                     _let_go(pipe)
 
+    def kill(self) -> None:
+        """Ends the process alone, from any thread: a call that is under way hears of it and tidies up itself."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
             return self._process

@@ -5,6 +5,8 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -22,12 +24,15 @@ from watchtower.web.app import create_app
 from watchtower.web.server import Server
 from watchtower.web.tokens import Tokens
 from watchtower.web.view import StoreView
-from watchtower.workers.base import Loop
+from watchtower.workers.base import Loop, Patience
+from watchtower.workers.troubles import Troubles
 
 log = logging.getLogger(__name__)
 FINE, FAILED, LOST = 0, 1, 3
 STOP_WITHIN = 8.0
 """Seconds for all threads to end; the contract allows 10 in all."""
+STORE_UNUSABLE = timedelta(minutes=5)
+"""How long the store may refuse every heartbeat before it is lost for good."""
 HEARTBEAT, RELOAD, TIDY = 2, 2, 300
 """Seconds between two runs of the periodic jobs."""
 
@@ -60,6 +65,8 @@ class Daemon:
         self._server = _server(loaded, StoreView(parts.store, parts.metrics, self._not_ready))
         self._jobs = BackgroundScheduler(timezone="UTC")
         self._rules_seen = _signature(loaded)
+        self._troubles = Troubles(parts.store, tuple(loaded.settings.notifiers))
+        self._patience = Patience(STORE_UNUSABLE)
 
     # ------------------------------------------------------------------------------------------------- life
 
@@ -81,13 +88,13 @@ class Daemon:
         """Stops reading first, commits what was read, then lets go of everything."""
         began = monotonic()
         self._jobs.shutdown(wait=False)
+        self._parts.room.end()
         for loop in self._loops.values():
             loop.stop()
         if self._loops["intake"].join(STOP_WITHIN) and self._code == FINE:
             self._finish()
         for loop in self._loops.values():
             loop.join(max(0.1, STOP_WITHIN - (monotonic() - began)))
-        self._parts.room.rest()
         for feed in self._parts.feeds:
             feed.session.close()
         self._server.stop()
@@ -108,7 +115,10 @@ class Daemon:
         self._stop.set()
 
     def _lost(self, error: Exception) -> None:
-        """A worker ended for good."""
+        """A worker ended for good; on the way out that changes nothing."""
+        if self._stop.is_set():
+            log.warning("worker_ended_late reason=%s", error)
+            return
         for_good = isinstance(error, Unavailable)
         log.error("daemon_lost reason=%s", error, exc_info=None if for_good else error)
         self._code = LOST if for_good else FAILED
@@ -178,11 +188,16 @@ class Daemon:
     def _heartbeat(self) -> None:
         now = self._clock.now()
         jobs = [{"name": job.id, "next": None if job.next_run_time is None else job.next_run_time.isoformat()} for job in self._jobs.get_jobs()]
+        missed = None
         try:
             self._parts.store.heartbeat(now, jobs)
             self._parts.metrics.outbox(self._parts.store.told.depth())
         except Unavailable as away:
+            missed = away
             log.warning("heartbeat_missed reason=%s", away)
+        lost = self._patience.after(missed, now)
+        if lost is not None:
+            self._lost(lost)
         self._parts.metrics.heartbeat(now.timestamp())
 
     def _tidy(self) -> None:
@@ -205,11 +220,25 @@ class Daemon:
         except ConfigError as wrong:
             log.error("rules_not_reloaded problems=%s", wrong)  # noqa: TRY400  the problems name file and line; a traceback says nothing to who edits rules
             self._parts.metrics.rules(self._book.digest, success=False)
+            self._tell(f"the rules were changed and cannot be read, so the last good ones stay: {wrong}")
             return
-        self._loaded, self._book = loaded, loaded.book
+        book = replace(loaded.book, size=self._book.size, notifiers=self._book.notifiers)  # what else changed counts at the next start
+        self._loaded, self._book = loaded, book
+        self._tell(None)
         self._rules_seen = _signature(loaded)
         self._parts.metrics.rules(self._book.digest, success=True)
         log.info("rules_reloaded rules=%d digest=%s", len(self._book.rules), self._book.digest)
+
+    def _tell(self, trouble: str | None) -> None:
+        """Tells the notifiers once that the rules cannot be read, and once that they can again."""
+        now = self._clock.now()
+        try:
+            if trouble is None:
+                self._troubles.over("the rules are read again", now)
+            else:
+                self._troubles.began(trouble, now)
+        except Unavailable as away:
+            log.warning("trouble_untold reason=%s", away)
 
     def _not_ready(self) -> dict[str, str]:
         """What is not ready, by name, and why; empty: all is."""

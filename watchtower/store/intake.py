@@ -47,10 +47,11 @@ class DeadLetterRows:
         """Over *database*."""
         self._database = database
 
-    def waiting(self, limit: int) -> list[DeadLetter]:
-        """The oldest *limit* that wait."""
+    def waiting(self, limit: int, topics: Collection[str] | None = None) -> list[DeadLetter]:
+        """The oldest *limit* that wait, of all topics or of those named."""
+        wanted = sa.select(dead_letters).order_by(dead_letters.c.id).limit(limit)
         with self._database.reading() as tx:
-            found = tx.execute(sa.select(dead_letters).order_by(dead_letters.c.id).limit(limit))
+            found = tx.execute(wanted if topics is None else wanted.where(dead_letters.c.topic.in_(topics)))
             return [DeadLetter(row.id, row.key, row.value, row.topic) for row in found]
 
     def sent(self, ids: Sequence[int]) -> None:

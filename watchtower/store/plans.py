@@ -74,6 +74,11 @@ class PlanRows:
         """What `incidents --json` prints."""
         return {"incidents": [incident_json(row.incident, row.plan) for row in self.incidents(state)]}
 
+    def tell(self, incident: Incident, now: datetime) -> None:
+        """An incident that no rule began, as it is now, to its notifiers."""
+        with self._database.writing() as tx:
+            put_incident(tx, incident, now)
+
     def facts(self, plan_id: str) -> list[AuditRow]:
         """The plan's facts in order."""
         with self._database.reading() as tx:

@@ -3,7 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from watchtower.nouns.errors import Fenced, Unavailable
@@ -16,6 +17,25 @@ class Worker(Protocol):
 
     def step(self, now: datetime) -> bool:
         """Does what is due at *now*; True where it did something (then there may be more). Unavailable, Fenced: see there."""
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long something may be away before it is away for good."""
+
+    limit: timedelta
+    _since: datetime | None = None
+
+    def after(self, away: Unavailable | None, now: datetime) -> Unavailable | None:
+        """What to give up with after one more try at *now* (*away* None: it worked); None: go on."""
+        if away is None:
+            self._since = None
+            return None
+        self._since = self._since or now
+        if away.for_good:
+            return away
+        lasted = now - self._since
+        return Unavailable(f"{away}, for {lasted.total_seconds():.0f} s now", for_good=True) if lasted >= self.limit else None
 
 
 class Loop:

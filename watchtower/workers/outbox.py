@@ -93,7 +93,7 @@ class Outbox:
         """Dead letters in batches; a writer that is away is left alone for a while and holds up nothing else."""
         if not self.letters or (self._letters_at is not None and now < self._letters_at):
             return False
-        waiting = [letter for letter in self.store.intake.dead_letters.waiting(AT_ONCE) if letter.topic in self.letters]
+        waiting = self.store.intake.dead_letters.waiting(AT_ONCE, list(self.letters))
         try:
             for topic in dict.fromkeys(letter.topic for letter in waiting):
                 self._send(topic, [letter for letter in waiting if letter.topic == topic])

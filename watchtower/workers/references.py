@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from watchtower.core.versions import natural
 from watchtower.edges.tables import ReferenceTable, read_table_apart
 from watchtower.nouns.batch import Column, PredictionBatch, Schema
 from watchtower.nouns.binning import PREDICTION, Binning
-from watchtower.nouns.errors import Unavailable
+from watchtower.nouns.errors import ConfigError, ShadowError, Unavailable
 from watchtower.nouns.plan import Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import FileReference, FirstWindows, Watched
@@ -36,6 +36,9 @@ class References:
     watched: Callable[[str], Watched]
     rows: RowReader
     size: timedelta
+    lenient: bool = False
+    """A file that cannot be read is no score with that reason, and tried again; else it is an error."""
+    _unread: dict[str, str] = field(default_factory=dict)
 
     def of(self, model: str) -> StoredReference | None:
         """What the store has."""
@@ -49,7 +52,9 @@ class References:
         path = file_of(settings.reference.path, version)
         if path is None:
             return None
-        table = self._table(path, settings)
+        table = self._read(model, path, settings)
+        if table is None:
+            return None
         columns = _columns(table)
         binning = make_binning(columns, settings.features, settings.prediction.kind if table.prediction is not None else None, settings.segments)
         stored = StoredReference(binning, EPOCH, dict(_profiles(binning, columns, table.rows, "")))
@@ -67,7 +72,7 @@ class References:
                 self._complete(model, memory, settings) if not isinstance(settings.reference, FileReference) else self.first_seen(model, live) if live else None
             )
         if stored is None:
-            return None, Comparison(reason=_waiting(settings, memory))
+            return None, Comparison(reason=self._unread.get(model) or _waiting(settings, memory))
         if isinstance(settings.reference, FileReference) and live is not None and (live, "") not in stored.profiles:
             stored = self._own(model, stored, live, settings.reference, settings)
         return stored, Comparison(stored.binning, stored.profiles)
@@ -77,7 +82,9 @@ class References:
         path = file_of(reference.path, version)
         own: Mapping[tuple[str, str], Profile] = {}
         if path is not None:
-            table = self._table(path, settings)
+            table = self._read(model, path, settings)
+            if table is None:
+                return stored
             columns = _columns(table)
             own = {
                 (v, segment): _with_lacking(stored.binning, profile, stored.profiles.get(("", segment)), columns)
@@ -87,6 +94,19 @@ class References:
         stored = replace(stored, profiles={**stored.profiles, **whole, **own})
         self.store.references.save(model, stored)
         return stored
+
+    def _read(self, model: str, path: Path, settings: Watched) -> ReferenceTable | None:
+        """The file; None, and why is remembered, where it cannot be read and that is no error."""
+        try:
+            table = self._table(path, settings)
+        except (ConfigError, ShadowError) as unread:
+            if not self.lenient:
+                raise
+            log.error("reference_unread model=%s file=%s reason=%s", model, path, unread)  # noqa: TRY400  the reason names the file; a traceback says no more
+            self._unread[model] = f"reference: {unread}"
+            return None
+        self._unread.pop(model, None)
+        return table
 
     @staticmethod
     def _table(path: Path, settings: Watched) -> ReferenceTable:

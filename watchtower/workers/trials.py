@@ -16,7 +16,7 @@ from watchtower.edges.children import Child
 from watchtower.model_stores import Artefact, ModelStore
 from watchtower.nouns.batch import FeatureType, Floats, PredictionBatch, Schema
 from watchtower.nouns.binning import PREDICTION
-from watchtower.nouns.errors import ShadowError
+from watchtower.nouns.errors import ShadowError, Unavailable
 from watchtower.nouns.evidence import Judgement, Trial
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import Profile
@@ -71,12 +71,13 @@ class TrialRoom:
     size: timedelta
     labels_of: LabelsOf | None = None
     _child: Child = field(default_factory=Child)
+    _over: bool = False
 
     def look(self, plan: Plan, through: datetime, ended: str = "") -> Judgement:
         """One look at the trial of *plan* with the windows that are evaluated up to *through*; only new rows are run.
 
         *ended* says why no further row will come. A version that cannot be re-run is BROKEN evidence, never an error; Unavailable
-        only where the store is. The child stays warm until a judgement is final.
+        only where the store is, or after :meth:`end`. The child stays warm until a judgement is final.
         """
         terms = self.terms(plan.model)
         stored = self.store.references.load(plan.model)
@@ -99,6 +100,11 @@ class TrialRoom:
     def rest(self) -> None:
         """Ends the child and gives its memory back; the next look starts another."""
         self._child.close()
+
+    def end(self) -> None:
+        """The daemon stops: a look that is under way, in another thread, comes to nothing; the next daemon looks again."""
+        self._over = True
+        self._child.kill()
 
     # ------------------------------------------------------------------------------------------------- runs
 
@@ -147,7 +153,15 @@ class TrialRoom:
             return Ran(job.artefacts[0].version, failure=str(error))
 
     def _asked(self, job: Job, time_limit: timedelta) -> Sequence[Ran]:
-        answer = self._child.call(_BENCH, job, time_limit=time_limit)
+        away = Unavailable("the daemon stops: the trial goes on with the next one")
+        if self._over:
+            raise away
+        try:
+            answer = self._child.call(_BENCH, job, time_limit=time_limit)
+        except Exception as error:  # its child was ended under it: that says nothing of the version
+            if self._over:
+                raise away from error
+            raise
         assert isinstance(answer, tuple)
         return answer
 

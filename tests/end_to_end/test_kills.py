@@ -17,15 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import pytest
 
+from tests.end_to_end.rollback import damaged
 from tests.end_to_end.running import LOOK, Daemon, Json, counts, free_port, listed, rejected, status, until, write_rules
-from watchtower.edges.clock import Clock
 from watchtower.edges.points import VARIABLE
-from watchtower.programs.demo.applicants import draw
-from watchtower.programs.demo.files import Folder, prepare, write_models
-from watchtower.programs.demo.scene import MODEL, Scene
+from watchtower.programs.demo.scene import MODEL
 
 pytestmark = pytest.mark.timeout(240)
 SIZE, LATENESS = 2_000_000, 1_000_000
@@ -200,63 +197,17 @@ def _load(stream: Stream) -> Iterator[None]:
 
 # ------------------------------------------------------------------------------------------------- switches
 
-ROLLBACK = """\
-source: {{kind: file, path: predictions.jsonl, format: {{kind: watchtower_json}}}}
-store: {{url: sqlite:///watchtower.db, checkpoint: 200ms}}
-window: {{size: 2s, lateness: 1s, idle: never}}
-models:
-  {model}:
-    features: {{income: numeric, amount: numeric, debt_share: numeric, age: numeric, late_payments: numeric, purpose: categorical}}
-    prediction: {{kind: probability, positive: 1}}
-    reference: {{kind: file, path: "references/{{version}}.parquet"}}
-    healthy: ["1"]
-    artifacts: {{kind: directory, path: models/{model}}}
-    shadow: {{rows: 2048, device: cpu}}
-    rollback: {{target: {{kind: directory, path: models/{model}}}, approval: none, verify_within: 1h}}
-server: {{listen: "127.0.0.1:{port}"}}
-"""
-DRIFT = (
-    "{name: PredictionDrift, model: credit, when: {kind: above, measure: prediction.kolmogorov_smirnov, value: 0.1}, "
-    "hold: 2 windows, respond: [rollback], notify: []}"
-)
-ROWS, WINDOWS = 300, 12
-"""Rows a window, and windows of the log: version 1 serves in the first third."""
-
 
 @pytest.fixture(scope="module")
 def before_the_switch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose daemon was killed when it had decided to go back and had not yet called the target."""
-    root = tmp_path_factory.mktemp("decided") / "run"
-    folder, port = prepare(root), free_port()
-    write_models(folder, Scene(seed=1), Clock().now())
-    (folder.models / "current").unlink()
-    (folder.models / "current").symlink_to("2")
-    folder.settings.write_text(ROLLBACK.format(model=MODEL, port=port))
-    write_rules(root, [DRIFT])
-    _log_of_both(folder)
+    root, port = tmp_path_factory.mktemp("decided") / "run", free_port()
+    folder = damaged(root, port)
     with Daemon(root, port) as daemon:
         daemon.start({VARIABLE: "switch.before_call"})
         assert daemon.died(90) == KILLED, daemon.words()
     assert (folder.models / "current").readlink() == Path("2")
     return root
-
-
-def _log_of_both(folder: Folder) -> None:
-    """A log that ends now: version 1, then the damaged version 2, answered by the models themselves."""
-    import onnxruntime  # only where something is served
-
-    rng = np.random.default_rng(5)
-    start = (int(time.time()) // 2 - WINDOWS) * 2
-    with folder.log.open("w") as log:
-        for window in range(WINDOWS):
-            version = "1" if window < WINDOWS // 3 else "2"
-            session = onnxruntime.InferenceSession(str(folder.models / version / "model.onnx"), providers=["CPUExecutionProvider"])
-            rows = draw(rng, ROWS).columns()
-            texts = {name: np.array(values, dtype=object if name == "purpose" else np.float32)[:, None] for name, values in rows.items()}
-            answers = np.asarray(session.run(None, texts)[0])[:, 0].tolist()
-            times = [start + 2 * window + 2 * row / ROWS for row in range(ROWS)]
-            batch = {"model": MODEL, "version": version, "rows": ROWS, "time": times, "features": rows, "prediction": answers}
-            log.write(json.dumps(batch) + "\n")
 
 
 class Far(threading.Thread):

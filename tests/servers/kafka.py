@@ -127,10 +127,21 @@ class Broker:
         from kafka.admin import KafkaAdminClient
         from kafka.errors import KafkaError
 
+        class Admin(KafkaAdminClient):  # type: ignore[misc]  # a package without types
+            """Leaves neither sockets nor a thread behind where it cannot connect."""
+
+            def __init__(self, address: str) -> None:
+                try:
+                    super().__init__(bootstrap_servers=address, request_timeout_ms=2000, bootstrap_timeout_ms=2000)
+                except BaseException:
+                    self._client.close()
+                    self._net.stop()
+                    raise
+
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=0.2):
                 pass
-            admin = KafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=2000, bootstrap_timeout_ms=2000)
+            admin = Admin(self.address)
         except (OSError, KafkaError):
             return False
         try:

@@ -20,7 +20,7 @@ CACHE = Path(__file__).parents[1] / ".cache" / "kafka"
 VERSION = "4.1.0"
 READY_WITHIN = 60.0
 POM = f"""\
-<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<project><modelVersion>4.0.0</modelVersion>
 <groupId>watchtower</groupId><artifactId>test-kafka</artifactId><version>1</version>
 <dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency></dependencies>
 </project>

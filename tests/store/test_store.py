@@ -125,6 +125,7 @@ def test_who_holds_the_file_takes_the_lease_at_once(store: Store, url: str, cloc
     other = Store.open(url, now=clock.now)
     other.hold_file_lock()
     evaluate(other, window(1))
+    assert [row.window for row in other.windows.history("fraud", window(1).end, 5)] == [window(0), window(1)]
     other.close()
 
 

@@ -52,7 +52,7 @@ class Evaluator:
     took: Callable[[str, float], None] = field(default=lambda _what, _seconds: None)
 
     def step(self, now: datetime) -> bool:
-        """Evaluates every window that is due, in the order of their ends, then models."""
+        """Evaluates every window that is due, by end, then model; False too where somebody else was faster, so that the loop waits."""
         due = self.store.windows.due(self.window.size)
         for model, window in due:
             if self.stopping():
@@ -61,7 +61,7 @@ class Evaluator:
                 self.evaluate(model, window, now)
             except Fenced:
                 log.info("evaluation_repeated model=%s window=%s", model, window.end)
-                break
+                return False
         merged = self.store.windows.merge_late() if due else 0
         return bool(due) or merged > 0
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.measures.views import folded, served, told
 from watchtower.core.binning import make_binning, make_reference_profile
-from watchtower.core.scoring import known, names, score
+from watchtower.core.naming import known, names
+from watchtower.core.scoring import score
 from watchtower.nouns.batch import Column, NumberColumn, PredictionKind, TextColumn
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board, Closed, MeasureName, Need, Over, Scores, Slot

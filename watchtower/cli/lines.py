@@ -46,7 +46,7 @@ def score_lines(board: Board) -> Iterator[str]:
                 yield json.dumps(named | {"value": None, "reason": reason, "n": int(scores.n[i])})
                 continue
             tested = {} if math.isnan(scores.p_values[i]) else {"p_value": float(scores.p_values[i])}
-            yield json.dumps(named | {"value": number(scores.values[i]), **tested, "n": int(scores.n[i])})
+            yield json.dumps(named | {"value": number(scores.values[i]), **tested, "n": int(scores.n[i]), **scores.more(i)})
 
 
 def alert_line(change: AlertChange) -> str:

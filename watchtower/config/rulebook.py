@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from watchtower.conditions import Condition
 from watchtower.config import wording
 from watchtower.config.document import Document, Loc, read_document
-from watchtower.core import scoring
+from watchtower.core import naming
 from watchtower.core.rules import Rule, RuleBook
 from watchtower.nouns.errors import ConfigError, Problem
 from watchtower.nouns.place import Place
@@ -117,7 +117,7 @@ def _measures(document: Document) -> Iterator[Problem]:
     """Measures that do not exist, in wrong rules too."""
     for loc, text, place in _texts(document, "measure"):
         try:
-            sentence = scoring.known(MeasureName.parse(text))
+            sentence = naming.known(MeasureName.parse(text))
         except ValueError:
             continue
         if sentence and loc[:1] == ("rules",):
@@ -145,7 +145,7 @@ def _untested(written: Written) -> Iterator[Problem]:
         measure = getattr(condition, "measure", None)
         asked = "significance" in condition.model_fields_set and getattr(condition, "significance", None) is not None
         compared = getattr(condition, "relative_to", "reference") != "reference"
-        if asked and isinstance(measure, MeasureName) and scoring.known(measure) is None and not measure.is_tested and not compared:
+        if asked and isinstance(measure, MeasureName) and naming.known(measure) is None and not measure.is_tested and not compared:
             what = f"{measure} has no p-value to be significant"
             yield Problem(written.place(*keys, "significance"), what, "leave significance: out; min_rows: keeps small windows quiet")
 

@@ -10,6 +10,7 @@ from watchtower.nouns.binning import Binning
 from watchtower.nouns.plan import Memory, Served
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Closed, Need, Over
+from watchtower.nouns.settings import Watched
 from watchtower.nouns.window import Window
 
 MOST = 120
@@ -63,6 +64,7 @@ def close(  # noqa: PLR0913, PLR0917  all that one window is closed with
     memory: Memory,
     comparison: Comparison,
     needs: frozenset[Need],
+    settings: Watched | None = None,
 ) -> Closed:
     """Merges and gathers; version "" stands for all versions together, over the live version's windows.
 
@@ -93,6 +95,8 @@ def close(  # noqa: PLR0913, PLR0917  all that one window is closed with
         binning=comparison.binning,
         reason=comparison.reason,
         seen=frozenset((measure, segment, subject) for measure, segment, subject in (key.split("|", 2) for key in memory.seen)),
+        settings=settings or Watched(),
+        began=served.first_served,
     )
 
 

@@ -1,65 +1,19 @@
 """Every score that rules ask for, of every version and segment of one closed window."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 import numpy as np
-from pydantic import ValidationError
 
-from watchtower.core.merging import empty, without_cells
-from watchtower.measures import Measure
+from watchtower.core.measuring import measured
+from watchtower.core.merging import empty
+from watchtower.core.naming import AUTO, is_of_model, is_statistic, statistic_of
 from watchtower.nouns.binning import PREDICTION, Binning, CategoryBins
 from watchtower.nouns.profile import Profile
-from watchtower.nouns.score import Board, Closed, MeasureName, Need, Over, Pair, Scores, Slot, View
+from watchtower.nouns.score import Board, Closed, MeasureName, Need, Over, Pair, Scores, Slot
 from watchtower.statistics import Statistic
 
-AUTO = "auto"
-_FAMILIES_OF_STATISTICS = ("drift", "prediction")
 _BINARY = 2
-
-
-# -------------------------------------------------------------------------------------------- names
-
-
-def known(measure: MeasureName) -> str | None:
-    """None where *measure* can be scored; else a sentence that names the nearest one that can."""
-    plain = MeasureName(measure.family, measure.name)
-    if str(plain) not in names():
-        near = get_close_matches(str(plain), names(), 1, cutoff=0.5)
-        return f"unknown measure '{measure}'" + (f" (did you mean {near[0]}?)" if near else f"; known families: {', '.join(_families())}")
-    if not measure.parameters:
-        return None
-    if not _is_statistic(measure) or measure.name == AUTO:
-        return f"measure '{plain}' takes no parameters"
-    try:
-        _statistic(measure)
-    except ValidationError as wrong:
-        first = wrong.errors()[0]
-        fields = ", ".join(Statistic.member(measure.name).model_fields) or "none"
-        return f"measure '{measure}': {first['loc'][0]}: {first['msg']}; its parameters: {fields}"
-    return None
-
-
-def names() -> tuple[str, ...]:
-    """Every measure that can be scored, without parameters."""
-    statistics = [f"{family}.{kind}" for family in _FAMILIES_OF_STATISTICS for kind in Statistic.kinds()]
-    return (*statistics, f"drift.{AUTO}", *(f"{family}.{name}" for family in Measure.kinds() for name in Measure.member(family).names))
-
-
-def _families() -> list[str]:
-    return sorted({"drift", *Measure.kinds()})
-
-
-def _is_statistic(measure: MeasureName) -> bool:
-    return measure.family == "drift" or (measure.family == "prediction" and measure.name in Statistic.kinds())
-
-
-def _statistic(measure: MeasureName) -> Statistic:
-    return Statistic.member(measure.name).model_validate(dict(measure.parameters))
-
-
-# -------------------------------------------------------------------------------------------- scoring
 
 
 def score(closed: Closed, needs: frozenset[Need]) -> Board:
@@ -68,7 +22,7 @@ def score(closed: Closed, needs: frozenset[Need]) -> Board:
     scores: dict[Slot, Scores] = {}
     for need in sorted(needs, key=repr):
         for version, segment in desk.places(need):
-            told = "" if _is_of_model(need.measure) else version
+            told = "" if is_of_model(need.measure) else version
             slot = Slot(told, segment, need)
             if slot not in scores:
                 scores[slot] = desk.score(need, version, segment)
@@ -80,10 +34,6 @@ def _served(closed: Closed) -> dict[str, float]:
     weights = {version: each.weight for (version, segment, over), each in closed.profiles.items() if version and segment == "" and over == Over() and each.rows}
     total = sum(weights.values())
     return {version: weight / total for version, weight in sorted(weights.items())}
-
-
-def _is_of_model(measure: MeasureName) -> bool:
-    return measure.family in Measure.kinds() and measure.name in Measure.member(measure.family).of_model
 
 
 @dataclass(slots=True)
@@ -106,8 +56,8 @@ class _Desk:
     def score(self, need: Need, version: str, segment: str) -> Scores:
         """The scores of *need* at one place."""
         profile = self.closed.profiles.get((version, segment, need.over)) or empty(None)
-        if not _is_statistic(need.measure):
-            return _enough(self._measured(need, version, segment, profile), need)
+        if not is_statistic(need.measure):
+            return _enough(measured(self.closed, need, (version, segment), profile, self._reference(need, version, segment)), need)
         reason = self._reason(need, profile)
         subjects = self._subjects(need.measure)
         if reason is not None or self.closed.binning is None:
@@ -118,7 +68,7 @@ class _Desk:
         indexes = tuple(self.closed.binning.subjects.index(subject) for subject in subjects)
         if need.measure.name == AUTO:
             return self._automatic(need, (version, segment), (reference, profile), indexes)
-        return _statistic(need.measure).score(self._pair(need, (version, segment), (reference, profile), indexes))
+        return statistic_of(need.measure).score(self._pair(need, (version, segment), (reference, profile), indexes))
 
     def _reason(self, need: Need, profile: Profile) -> str | None:
         """Why nothing can be compared, whatever the subject."""
@@ -171,45 +121,6 @@ class _Desk:
             n=np.concatenate([part.n for part in parts])[order],
             reasons=tuple(reasons[i] for i in order),
         )
-
-    def _measured(self, need: Need, version: str, segment: str, profile: Profile) -> Scores:
-        closed, measure = self.closed, Measure.member(need.measure.family)()
-        folded = closed.binning.id if closed.binning is not None else ""
-        if profile.binning not in ("", folded):
-            profile = without_cells(profile)
-        if closed.incomplete and need.measure.family in ("quality", "prediction"):
-            return Scores.none(("",), closed.incomplete)
-        windows = max(1, closed.spans.get((version, need.over), closed.spans.get(("", need.over), need.over.windows)))
-        reference = self._reference(need, version, segment)
-        view = View(
-            model=closed.model,
-            version=version,
-            segment=segment,
-            profile=profile,
-            siblings=self._siblings(need, version, segment),
-            seconds=windows * (closed.window.end - closed.window.start).total_seconds(),
-            binning=closed.binning,
-            reference=None if isinstance(reference, str) else reference,
-            reason=closed.reason or ("folded before the reference was complete" if closed.binning is not None else "no reference"),
-        )
-        return self._with_zeros(measure.score(need.measure.name, view), need.measure, segment)
-
-    def _with_zeros(self, scores: Scores, measure: MeasureName, segment: str) -> Scores:
-        """A status that occurred in the last 60 windows and not in these has a share of 0: an alert on it must be able to end."""
-        if measure.family != "errors" or scores.reasons[0] is not None:
-            return scores
-        seen = sorted(subject for name, part, subject in self.closed.seen if name == str(measure) and part == segment)
-        gone = [subject for subject in seen if subject not in scores.subjects]
-        found = [*zip(scores.values.tolist(), scores.n.tolist(), strict=True), *((0.0, int(scores.n[0])) for _ in gone)]
-        return Scores.of((*scores.subjects, *gone), found) if gone else scores
-
-    def _siblings(self, need: Need, version: str, segment: str) -> Mapping[str, Profile]:
-        """The versions that served beside *version*; the whole model's measures read the merge over the live version's windows where there is one."""
-        closed = self.closed
-        whole = closed.profiles.get(("", segment, need.over))
-        if whole is not None and _is_of_model(need.measure):
-            return {version: whole}
-        return {name: each for (name, part, over), each in closed.profiles.items() if name and part == segment and over == need.over}
 
 
 def _of(closed: Closed) -> Binning:

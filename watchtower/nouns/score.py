@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from watchtower.nouns.batch import Floats, Ints
 from watchtower.nouns.binning import Binning
 from watchtower.nouns.profile import Profile
+from watchtower.nouns.settings import Watched
 from watchtower.nouns.window import Window
 
 UNTESTED_PREDICTION = frozenset({"mean", "confidence", "entropy", "class_share"})
@@ -81,6 +83,8 @@ class Scores:
     """Scores of several subjects; arrays of one length. A reason means: no score.
 
     *values* are NaN where there is a reason, *p_values* NaN where there is none, *n* the compared rows.
+    *low* and *high* bound an estimate (95 %), *excess* is the value less what chance alone gives, *notes* say what a value was made with
+    (the statistic that `auto` picked); None where the measure has no such thing.
     """
 
     subjects: tuple[str, ...]
@@ -88,6 +92,16 @@ class Scores:
     p_values: Floats
     n: Ints
     reasons: tuple[str | None, ...]
+    low: Floats | None = None
+    high: Floats | None = None
+    excess: Floats | None = None
+    notes: tuple[str, ...] | None = None
+
+    def more(self, i: int) -> dict[str, float | str]:
+        """What score *i* has beside value, p-value and n: `low`, `high`, `excess`, `note`; for what prints or shows it."""
+        found = {"low": self.low, "high": self.high, "excess": self.excess}
+        numbers = {name: float(each[i]) for name, each in found.items() if each is not None and np.isfinite(each[i])}
+        return {**numbers, **({"note": self.notes[i]} if self.notes is not None and self.notes[i] else {})}
 
     @classmethod
     def none(cls, subjects: Sequence[str], reason: str, n: Sequence[int] | None = None) -> "Scores":
@@ -167,6 +181,11 @@ class View:
     binning: Binning | None
     reference: Profile | None
     reason: str = ""
+    settings: Watched = field(default_factory=Watched)
+    end: datetime | None = None
+    """The end of the base window."""
+    began: datetime | None = None
+    """When the version served first; None where that is unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,6 +215,10 @@ class Closed:
     seen: frozenset[tuple[str, str, str]] = frozenset()
     incomplete: str = ""
     """A NoScore reason for everything that is compared: ``partition 3 missing``."""
+    settings: Watched = field(default_factory=Watched)
+    """The model's settings, for measures that need some."""
+    began: Mapping[str, datetime] = field(default_factory=dict)
+    """Version -> when it served first."""
 
 
 def matches(glob: str, name: str) -> bool:

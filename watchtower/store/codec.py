@@ -137,6 +137,7 @@ def board_json(board: Board) -> Json:
             "p_value": number(each.p_values[i]),
             "n": int(each.n[i]),
             "reason": each.reasons[i],
+            **each.more(i),
         }
         for slot, each in board.scores.items()
         for i, subject in enumerate(each.subjects)

@@ -86,6 +86,10 @@ class _Scores(msgspec.Struct, array_like=True, frozen=True):
     p_values: _Array
     n: _Array
     reasons: tuple[str | None, ...]
+    low: _Array | None = None
+    high: _Array | None = None
+    excess: _Array | None = None
+    notes: tuple[str, ...] | None = None
 
 
 class _Board(msgspec.Struct, array_like=True, frozen=True):
@@ -170,12 +174,18 @@ def pack_board(board: Board) -> bytes:
 def unpack_board(blob: bytes) -> Board:
     """What :func:`pack_board` wrote; Unavailable (for good) where a newer version did."""
     it = _unframed(blob, _Board)
-    scores = {each.slot: Scores(each.subjects, _floats(each.values), _floats(each.p_values), _ints(each.n), each.reasons) for each in it.scores}
+    scores = {each.slot: _unpack_scores(each) for each in it.scores}
     return Board(it.model, it.window, it.live, scores, it.versions, frozenset(it.seen))
 
 
 def _pack_scores(slot: Slot, scores: Scores) -> _Scores:
-    return _Scores(slot, scores.subjects, _pack(scores.values), _pack(scores.p_values), _pack(scores.n), scores.reasons)
+    low, high, excess = (None if each is None else _pack(each) for each in (scores.low, scores.high, scores.excess))
+    return _Scores(slot, scores.subjects, _pack(scores.values), _pack(scores.p_values), _pack(scores.n), scores.reasons, low, high, excess, scores.notes)
+
+
+def _unpack_scores(it: _Scores) -> Scores:
+    low, high, excess = (None if each is None else _floats(each) for each in (it.low, it.high, it.excess))
+    return Scores(it.subjects, _floats(it.values), _floats(it.p_values), _ints(it.n), it.reasons, low, high, excess, it.notes)
 
 
 def _pack_durations(durations: Durations | None) -> _Durations | None:

@@ -78,7 +78,7 @@ class Evaluator:
         book = self.book()
         needs = line.watched(book, model) | self.always
         past = [Past(each.window, each.live, each.profiles) for each in self.store.windows.history(model, window.start, reach(needs))]
-        closed = close(model, window, opened, past, self._before_change(model, memory, needs), memory, comparison, needs)
+        closed = close(model, window, opened, past, self._before_change(model, memory, needs), memory, comparison, needs, self.watched(model))
         evaluation = line.apply(line.score(closed, needs), _counted(memory, opened, complete=stored is not None), book, self.response(model))
         self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now)
         self.took("scoring", monotonic() - began)

@@ -1,0 +1,6 @@
+"""Settings to running parts: the only room that knows every room."""
+
+from watchtower.assembly.daemon import DaemonParts, Ears, build_daemon
+from watchtower.assembly.replaying import ReplayEars, ReplayParts, build_replay
+
+__all__ = ["DaemonParts", "Ears", "ReplayEars", "ReplayParts", "build_daemon", "build_replay"]

@@ -1,0 +1,114 @@
+"""A daemon's parts, not yet moving."""
+
+import hashlib
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from watchtower.assembly.shared import build_evaluator, build_intake, build_references, build_trials
+from watchtower.assembly.standings import Standings
+from watchtower.config.reader import Loaded
+from watchtower.config.settings import Settings
+from watchtower.core.rules import RuleBook
+from watchtower.edges.clock import Clock
+from watchtower.edges.metrics import Metrics
+from watchtower.nouns.plan import Fact, Move, Plan
+from watchtower.nouns.profile import Delta
+from watchtower.nouns.score import MeasureName, Need
+from watchtower.nouns.window import Partition
+from watchtower.sources import Source
+from watchtower.sources.kafka import Kafka as KafkaSource
+from watchtower.store import Store
+from watchtower.workers.actions import Actions
+from watchtower.workers.evaluator import Evaluator, Heard
+from watchtower.workers.intake import Feed, Intake
+from watchtower.workers.outbox import LetterWriter, Outbox
+from watchtower.workers.trials import TrialRoom
+
+SHOWN = frozenset(
+    Need(MeasureName.parse(name))
+    for name in (
+        *("traffic.rate", "traffic.share", "latency.p50", "latency.p95", "latency.p99", "errors.share"),
+        *("drift.psi", "quality.missing_share", "prediction.psi", "prediction.mean", "gpu.utilization", "gpu.memory_used"),
+    )
+)
+"""What metrics, pages and dashboards show of every model, whatever its rules ask for."""
+
+
+@dataclass(slots=True)
+class DaemonParts:
+    """A daemon's parts, not yet moving."""
+
+    store: Store
+    feeds: Sequence[Feed]
+    intake: Intake
+    evaluator: Evaluator
+    actions: Actions
+    room: TrialRoom
+    outbox: Outbox
+    metrics: Metrics
+
+
+@dataclass(slots=True)
+class Ears:
+    """Who is told what happened: the daemon fills these in before anything moves."""
+
+    committed: Callable[[Delta], None]
+    evaluated: Heard
+    moved: Callable[[Plan, Fact, Move], None]
+    stopping: Callable[[], bool]
+    book: Callable[[], RuleBook]
+    took: Callable[[str, float], None]
+    seen: Callable[[Mapping[Partition, int], Mapping[Partition, int]], None]
+
+
+def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
+    """Everything but threads; holds the store's file lock. Unavailable where another daemon does, or a part cannot be opened."""
+    settings = loaded.settings
+    store = Store.open(settings.store.url, now=clock.now)
+    store.hold_file_lock()
+    feeds = [_feed(source, settings, loaded) for source in settings.sources]
+    references = build_references(settings, store, settings.sources, lenient=True)
+    room = build_trials(settings, store, references)
+    metrics = build_metrics(settings, loaded.book)
+    intake = build_intake(settings, store, references, feeds, ears.committed, live=True)
+    intake.took, intake.seen = ears.took, ears.seen
+    evaluator = build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping)
+    evaluator.took, evaluator.always = ears.took, SHOWN
+    return DaemonParts(
+        store=store,
+        feeds=feeds,
+        intake=intake,
+        evaluator=evaluator,
+        actions=Actions(store, Standings(settings).steering, room.look, heard=ears.moved),
+        room=room,
+        outbox=Outbox(store, {name: each.open() for name, each in settings.notifiers.items()}, _letter_writers(settings), heard=metrics.told),
+        metrics=metrics,
+    )
+
+
+def _feed(source: Source, settings: Settings, loaded: Loaded) -> Feed:
+    if isinstance(source, KafkaSource):
+        instance = settings.instance or f"{socket.gethostname()}-{hashlib.sha256(str(loaded.path).encode()).hexdigest()[:12]}"
+        keep = source.dead_letters is not None and source.dead_letters.keep == "raw"
+        return Feed(source.open(instance), source.format, keep_original=keep)
+    return Feed(source.open(), source.format)
+
+
+def _letter_writers(settings: Settings) -> dict[str, LetterWriter]:
+    """By the topic that the rejected messages came from."""
+    return {source.topic: source.dead_letter_writer() for source in settings.sources if isinstance(source, KafkaSource) and source.dead_letters is not None}
+
+
+def build_metrics(settings: Settings, book: RuleBook) -> Metrics:
+    """With the zeros that are there from the start."""
+    metrics = Metrics(CollectorRegistry(), max_series=settings.server.max_series)
+    for model, its in settings.models.items():
+        if model != "*":
+            metrics.expect(model, target=its.rollback.target.kind_name() if its.rollback is not None else "")
+    metrics.expect_notifiers(settings.notifiers)
+    metrics.rules(book.digest, success=True)
+    metrics.leads(leading=True)
+    return metrics

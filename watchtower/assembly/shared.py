@@ -1,0 +1,65 @@
+"""The parts that a daemon and a replay both have. One build_* function a floor."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from watchtower.assembly.standings import Standings
+from watchtower.config.settings import Settings
+from watchtower.core.profiling import Folder
+from watchtower.core.rules import RuleBook
+from watchtower.nouns.profile import Delta
+from watchtower.sources import Rereadable
+from watchtower.store import Store
+from watchtower.workers.evaluator import Evaluator, Heard
+from watchtower.workers.intake import Feed, Intake
+from watchtower.workers.references import References
+from watchtower.workers.rows import RowReader
+from watchtower.workers.trials import Terms, TrialRoom
+
+
+def build_references(settings: Settings, store: Store, sources: Sequence[Rereadable], *, lenient: bool = False) -> References:
+    """Where binnings and references come from; *lenient*: one bad file must not end a daemon that watches other models too."""
+    return References(store, settings.model, RowReader(sources), settings.window.size, lenient=lenient)
+
+
+def build_intake(settings: Settings, store: Store, references: References, feeds: Sequence[Feed], committed: Callable[[Delta], None], *, live: bool) -> Intake:  # noqa: PLR0913  the parts, once
+    """*live* False: replay, in which only event time moves and every read is committed at once."""
+    return Intake(
+        store=store,
+        feeds=feeds,
+        folder=Folder(settings.window),
+        references=references,
+        watched=settings.model,
+        models=tuple(settings.models),
+        checkpoint_every=settings.store.checkpoint if live else timedelta(0),
+        committed=committed,
+        now_moves=live,
+        max_ahead=settings.window.max_ahead,
+    )
+
+
+def build_evaluator(  # noqa: PLR0913, PLR0917  the parts, once
+    settings: Settings, store: Store, references: References, book: Callable[[], RuleBook], heard: Heard, stopping: Callable[[], bool]
+) -> Evaluator:
+    """Scores what has closed."""
+    return Evaluator(
+        store=store,
+        references=references,
+        rows=references.rows,
+        window=settings.window,
+        watched=settings.model,
+        book=book,
+        response=Standings(settings).response,
+        heard=heard,
+        stopping=stopping,
+    )
+
+
+def build_trials(settings: Settings, store: Store, references: References) -> TrialRoom:
+    """Looks at trials."""
+
+    def terms(model: str) -> Terms:
+        its = settings.model(model)
+        return Terms(its, its.artifacts, its.shadow.rows, its.shadow.device, its.shadow.time_limit)
+
+    return TrialRoom(store, references.rows, terms, settings.window.size)

@@ -1,0 +1,45 @@
+"""What a model's settings say about acting."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from watchtower.config.settings import ModelSettings, Settings
+from watchtower.core.versions import Standing
+from watchtower.line import Response
+from watchtower.model_stores import ModelStoreSession
+from watchtower.workers.actions import Steering
+
+LEAST_VERIFY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """What a model's settings say about acting, read from settings and from the artefacts' metadata."""
+
+    settings: Settings
+
+    def response(self, model: str) -> Response:
+        """For the line: who is healthy, which target, who must approve."""
+        its = self.settings.model(model)
+        return Response(
+            standing=Standing(its.healthy, its.unhealthy, self._created(its)),
+            target=its.rollback.target.kind_name() if its.rollback is not None else "",
+            approval_required=its.rollback is not None and its.rollback.approval == "required",
+            quiet=self.settings.incidents.quiet,
+        )
+
+    @staticmethod
+    def _created(its: ModelSettings) -> dict[str, datetime]:
+        if its.artifacts is None or not its.healthy:
+            return {}
+        store: ModelStoreSession = its.artifacts.open()
+        made = {version: store.created(version) for version in its.healthy}
+        return {version: when for version, when in made.items() if when is not None}
+
+    def steering(self, model: str) -> Steering:
+        """For the actions: target, guards, deadlines."""
+        its = self.settings.model(model)
+        if its.rollback is None:
+            return Steering()
+        verify = its.rollback.verify_within or max(LEAST_VERIFY, 10 * self.settings.window.size)
+        return Steering(its.rollback.target.open, its.rollback.guards, verify)

@@ -1,0 +1,56 @@
+"""What is no comparison of profiles: a measure's view of one (version, segment) of a closed window, and its score."""
+
+from collections.abc import Mapping
+
+from watchtower.core.merging import without_cells
+from watchtower.core.naming import is_of_model
+from watchtower.measures import Measure
+from watchtower.nouns.profile import Profile
+from watchtower.nouns.score import Closed, MeasureName, Need, Scores, View
+
+
+def measured(closed: Closed, need: Need, place: tuple[str, str], profile: Profile, reference: Profile | str) -> Scores:
+    """The scores of *need* at *place*, a (version, segment) whose merge over the need's windows is *profile*."""
+    measure = Measure.member(need.measure.family)()
+    if closed.incomplete and need.measure.family in ("quality", "prediction"):
+        return Scores.none(("",), closed.incomplete)
+    scores = measure.score(need.measure.name, _view(closed, need, place, profile, reference))
+    return _with_zeros(closed, scores, need.measure, place[1])
+
+
+def _view(closed: Closed, need: Need, place: tuple[str, str], profile: Profile, reference: Profile | str) -> View:
+    version, segment = place
+    folded = closed.binning.id if closed.binning is not None else ""
+    windows = max(1, closed.spans.get((version, need.over), closed.spans.get(("", need.over), need.over.windows)))
+    return View(
+        model=closed.model,
+        version=version,
+        segment=segment,
+        profile=profile if profile.binning in ("", folded) else without_cells(profile),
+        siblings=_siblings(closed, need, version, segment),
+        seconds=windows * (closed.window.end - closed.window.start).total_seconds(),
+        binning=closed.binning,
+        reference=None if isinstance(reference, str) else reference,
+        reason=closed.reason or ("folded before the reference was complete" if closed.binning is not None else "no reference"),
+        settings=closed.settings,
+        end=closed.window.end,
+        began=closed.began.get(version),
+    )
+
+
+def _with_zeros(closed: Closed, scores: Scores, measure: MeasureName, segment: str) -> Scores:
+    """A status that occurred in the last 60 windows and not in these has a share of 0: an alert on it must be able to end."""
+    if measure.family != "errors" or scores.reasons[0] is not None:
+        return scores
+    seen = sorted(subject for name, part, subject in closed.seen if name == str(measure) and part == segment)
+    gone = [subject for subject in seen if subject not in scores.subjects]
+    found = [*zip(scores.values.tolist(), scores.n.tolist(), strict=True), *((0.0, int(scores.n[0])) for _ in gone)]
+    return Scores.of((*scores.subjects, *gone), found) if gone else scores
+
+
+def _siblings(closed: Closed, need: Need, version: str, segment: str) -> Mapping[str, Profile]:
+    """The versions that served beside *version*; the whole model's measures read the merge over the live version's windows where there is one."""
+    whole = closed.profiles.get(("", segment, need.over))
+    if whole is not None and is_of_model(need.measure):
+        return {version: whole}
+    return {name: each for (name, part, over), each in closed.profiles.items() if name and part == segment and over == need.over}

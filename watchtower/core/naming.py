@@ -1,0 +1,56 @@
+"""Names of measures: which are known, and what stands behind each."""
+
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+
+from watchtower.measures import Measure
+from watchtower.nouns.score import MeasureName
+from watchtower.statistics import Statistic
+
+AUTO = "auto"
+_FAMILIES_OF_STATISTICS = ("drift", "prediction")
+
+
+def known(measure: MeasureName) -> str | None:
+    """None where *measure* can be scored; else a sentence that names the nearest one that can."""
+    plain = MeasureName(measure.family, measure.name)
+    if str(plain) not in names():
+        near = get_close_matches(str(plain), names(), 1, cutoff=0.5)
+        return f"unknown measure '{measure}'" + (f" (did you mean {near[0]}?)" if near else f"; known families: {', '.join(_families())}")
+    if not measure.parameters:
+        return None
+    if not is_statistic(measure) or measure.name == AUTO:
+        return f"measure '{plain}' takes no parameters"
+    try:
+        statistic_of(measure)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        fields = ", ".join(Statistic.member(measure.name).model_fields) or "none"
+        return f"measure '{measure}': {first['loc'][0]}: {first['msg']}; its parameters: {fields}"
+    return None
+
+
+def names() -> tuple[str, ...]:
+    """Every measure that can be scored, without parameters."""
+    statistics = [f"{family}.{kind}" for family in _FAMILIES_OF_STATISTICS for kind in Statistic.kinds()]
+    return (*statistics, f"drift.{AUTO}", *(f"{family}.{name}" for family in Measure.kinds() for name in Measure.member(family).names))
+
+
+def _families() -> list[str]:
+    return sorted({"drift", *Measure.kinds()})
+
+
+def is_statistic(measure: MeasureName) -> bool:
+    """Whether it compares two profiles."""
+    return measure.family == "drift" or (measure.family == "prediction" and measure.name in Statistic.kinds())
+
+
+def statistic_of(measure: MeasureName) -> Statistic:
+    """The statistic behind *measure*, with its parameters; ValidationError where they are wrong."""
+    return Statistic.member(measure.name).model_validate(dict(measure.parameters))
+
+
+def is_of_model(measure: MeasureName) -> bool:
+    """Whether it is the whole model's, told with version ""."""
+    return measure.family in Measure.kinds() and measure.name in Measure.member(measure.family).of_model

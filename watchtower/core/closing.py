@@ -97,6 +97,7 @@ def close(  # noqa: PLR0913, PLR0917  all that one window is closed with
         seen=frozenset((measure, segment, subject) for measure, segment, subject in (key.split("|", 2) for key in memory.seen)),
         settings=settings or Watched(),
         began=served.first_served,
+        run=tuple(each.profiles for each in windows),
     )
 
 

@@ -1,6 +1,7 @@
 """What is no comparison of profiles: a measure's view of one (version, segment) of a closed window, and its score."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from watchtower.core.merging import without_cells
 from watchtower.core.naming import is_of_model
@@ -22,19 +23,22 @@ def _view(closed: Closed, need: Need, place: tuple[str, str], profile: Profile, 
     version, segment = place
     folded = closed.binning.id if closed.binning is not None else ""
     windows = max(1, closed.spans.get((version, need.over), closed.spans.get(("", need.over), need.over.windows)))
+    seconds = windows * (closed.window.end - closed.window.start).total_seconds()
     return View(
         model=closed.model,
         version=version,
         segment=segment,
         profile=profile if profile.binning in ("", folded) else without_cells(profile),
         siblings=_siblings(closed, need, version, segment),
-        seconds=windows * (closed.window.end - closed.window.start).total_seconds(),
+        seconds=seconds,
         binning=closed.binning,
         reference=None if isinstance(reference, str) else reference,
         reason=closed.reason or ("folded before the reference was complete" if closed.binning is not None else "no reference"),
         settings=closed.settings,
         end=closed.window.end,
         began=closed.began.get(version),
+        readings=closed.readings.since(closed.window.end - timedelta(seconds=seconds)),
+        run=closed.run[-(windows if need.over.rows else need.over.windows) :],
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from watchtower.nouns.batch import Floats, Ints
 from watchtower.nouns.binning import Binning
 from watchtower.nouns.profile import Profile
+from watchtower.nouns.readings import Readings
 from watchtower.nouns.settings import Watched
 from watchtower.nouns.window import Window
 
@@ -186,6 +187,10 @@ class View:
     """The end of the base window."""
     began: datetime | None = None
     """When the version served first; None where that is unknown."""
+    readings: Readings = field(default_factory=Readings)
+    """What meters read of machines over the same windows."""
+    run: Sequence[Mapping[tuple[str, str], Profile]] = ()
+    """The need's base windows one by one, oldest first, whoever was live: (version, segment) -> profile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,6 +224,10 @@ class Closed:
     """The model's settings, for measures that need some."""
     began: Mapping[str, datetime] = field(default_factory=dict)
     """Version -> when it served first."""
+    readings: Readings = field(default_factory=Readings)
+    """What meters read of machines over the longest `over` of a need that wants some."""
+    run: Sequence[Mapping[tuple[str, str], Profile]] = ()
+    """The base windows that were loaded, oldest first and this one last: (version, segment) -> profile."""
 
 
 def matches(glob: str, name: str) -> bool:

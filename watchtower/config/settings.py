@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, ValidationInf
 from watchtower.meters import Meter
 from watchtower.model_stores import ModelStore
 from watchtower.notifiers import Notifier
-from watchtower.nouns.settings import Duration, Frozen, GuardSettings, PathText, Watched, Windows, WindowSettings, located
+from watchtower.nouns.settings import Duration, Frozen, GuardSettings, PathText, RelativeTo, Watched, Windows, WindowSettings, located
 from watchtower.rollback_targets import RollbackTarget
 from watchtower.sources import Source
 
@@ -73,8 +73,8 @@ class RollbackSettings(Frozen):
 class ModelSettings(Watched):
     """One model, or `"*"` for those that are not listed."""
 
-    relative_to: Literal["reference"] = "reference"
-    """What scores compare with; a rule may say otherwise."""
+    relative_to: RelativeTo = "reference"
+    """What statistics compare with in rules that do not say otherwise; other measures are plain values unless a rule says so."""
     artifacts: ModelStore | None = None
     """Where its versions' artefacts are."""
     shadow: ShadowSettings = ShadowSettings()

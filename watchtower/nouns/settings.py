@@ -95,6 +95,34 @@ def stretch(value: object) -> object:
 Span = Annotated[Stretch, BeforeValidator(stretch), WithJsonSchema({"type": "string", "examples": ["5 windows", "15m", "at least 5000 rows"]})]
 
 
+_AGAINST = "reference, previous_version, previous_window, version: GLOB, or how long ago, such as 1d"
+
+
+def relative(value: object) -> object:
+    """Reads what a score compares with: ``reference``, ``previous_version``, ``previous_window``, ``1d``, ``version:canary*`` or ``{version: canary*}``."""
+    if isinstance(value, dict) and set(value) == {"version"} and isinstance(value["version"], str | int):
+        value = f"version:{value['version']}"
+    if isinstance(value, str):
+        kind, mark, glob = (part.strip() for part in value.strip().partition(":"))
+        if value.strip() in ("reference", "previous_version", "previous_window"):
+            return value.strip()
+        if kind == "version" and mark and glob:
+            return f"version:{glob}"
+        if (found := _DURATION.fullmatch(value.strip())) and float(found[1]) > 0:
+            return f"{found[1]}{found[2]}"
+    msg = f"{value!r} is nothing to compare with: write {_AGAINST}"
+    raise ValueError(msg)
+
+
+_VERSION_GLOB = {"type": "object", "properties": {"version": {"type": "string"}}, "required": ["version"], "additionalProperties": False}
+RelativeTo = Annotated[
+    str,
+    BeforeValidator(relative),
+    WithJsonSchema({"anyOf": [{"type": "string", "examples": ["previous_version", "previous_window", "1d", "version:canary*"]}, _VERSION_GLOB]}),
+]
+"""What a score compares with, in one spelling."""
+
+
 class WindowSettings(Frozen):
     """Event-time windows."""
 
@@ -161,7 +189,8 @@ class FirstWindows(Frozen):
     """So many windows …"""
     rows: int | None = Field(default=None, ge=1)
     """… or until at least so many rows (default 10,000 where neither is given)."""
-    per: Literal["model"] = "model"
+    per: Literal["model", "version"] = "model"
+    """version: each version is compared with its own first windows, under the model's cells."""
 
 
 Reference = Annotated[FileReference | FirstWindows, Field(discriminator="kind")]

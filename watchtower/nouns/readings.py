@@ -49,17 +49,11 @@ class Summary:
 
     def then(self, later: "Summary") -> "Summary":
         """This one and a *later* one together."""
-        if not later.n or not self.n:
-            return replace(self, reason=later.reason) if self.n else replace(later, reason=later.reason or ("" if later.n else self.reason))
-        return Summary(
-            self.n + later.n,
-            self.total + later.total,
-            min(self.smallest, later.smallest),
-            max(self.largest, later.largest),
-            self.first,
-            later.last,
-            later.reason,
-        )
+        reason = later.reason if later.n or later.reason else self.reason
+        if not (self.n and later.n):
+            return replace(self if self.n else later, reason=reason)
+        smallest, largest = min(self.smallest, later.smallest), max(self.largest, later.largest)
+        return Summary(self.n + later.n, self.total + later.total, smallest, largest, self.first, later.last, reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from watchtower.nouns.plan import IncidentState
 from watchtower.store.codec import Json
 from watchtower.store.database import Database
 from watchtower.store.evaluations import EvaluationRows
+from watchtower.store.history import HistoryRows
 from watchtower.store.intake import IntakeRows
 from watchtower.store.lease import Lease
 from watchtower.store.plans import PlanRows
+from watchtower.store.readings import ReadingRows
 from watchtower.store.references import ReferenceRows_, StoredReference
 from watchtower.store.retention import RetentionRows
 from watchtower.store.status import StatusRows
@@ -36,6 +38,8 @@ class Store:
         self.told = ToldRows(database)
         self.references = ReferenceRows_(database)
         self.trials = TrialRows(database, now)
+        self.readings = ReadingRows(database)
+        self.history = HistoryRows(database)
         self.retention = RetentionRows(database, now)
         self._status = StatusRows(database, self.lease)
 

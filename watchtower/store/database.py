@@ -95,6 +95,8 @@ class Database:
             raise Unavailable(msg, for_good=True)
         if found is None:
             self._create()
+        elif not read_only:
+            self._complete()
 
     def _version(self) -> int | None:
         with self._engine.begin() as tx:
@@ -112,6 +114,14 @@ class Database:
                 return
             metadata.create_all(tx)
             tx.execute(sa.insert(schema).values(version=SCHEMA))
+
+    def _complete(self) -> None:
+        """Adds the tables that an earlier release of this schema did not have."""
+        with self._translated(), self._engine.begin() as tx:
+            there = set(sa.inspect(tx).get_table_names())
+        if not there.issuperset(metadata.tables):
+            with self.writing() as tx:
+                metadata.create_all(tx)
 
     @contextmanager
     def _translated(self, *, missing: bool = False) -> Iterator[None]:

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from watchtower.nouns.window import micros
+from watchtower.store import readings
 from watchtower.store.database import Database
+from watchtower.store.history import alert_changes
 from watchtower.store.intake import CLOSED_THROUGH
 from watchtower.store.tables import boards, dead_letters, plans, state, trials, windows
 
@@ -23,13 +25,16 @@ class RetentionRows:
         self._now = now
 
     def expire(self, *, windows_for: timedelta, scores_for: timedelta, outputs_for: timedelta = timedelta(hours=24)) -> int:
-        """Deletes windows and boards older than that, at most 2,000 of each a call, and trials that no open plan can ask for; how many of the former went."""
+        """Deletes windows and boards older than that (alert transitions as boards), at most 2,000 of each a call,
+        and trials that no open plan can ask for; how many of the former went."""
         now = self._now()
         with self._database.writing() as tx:
             through = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()
             newest = micros(now) if through is None else min(micros(now), through)
+            _expire_by_id(tx, newest - _length(scores_for))
             gone = _expire(tx, windows, newest - _length(windows_for)) + _expire(tx, boards, newest - _length(scores_for))
             _expire_trials(tx, micros(now) - _length(outputs_for))
+            readings.expire(tx, newest - _length(windows_for), _AT_ONCE)
             newest_letter = sa.select(sa.func.max(dead_letters.c.id)).scalar_subquery()
             tx.execute(sa.delete(dead_letters).where(dead_letters.c.id <= newest_letter - _LETTERS))
         return gone
@@ -39,6 +44,11 @@ def _expire_trials(tx: sa.Connection, before: int) -> None:
     """A trial's key begins with its plan, or with the incident that several plans share."""
     under_way = sa.exists().where(plans.c.is_open, sa.or_(plans.c.id == trials.c.plan, trials.c.plan.startswith(plans.c.incident, autoescape=False)))
     tx.execute(sa.delete(trials).where(trials.c.saved_at < before, ~under_way))
+
+
+def _expire_by_id(tx: sa.Connection, before: int) -> None:
+    old = sa.select(alert_changes.c.id).where(alert_changes.c.window_end < before).limit(_AT_ONCE)
+    tx.execute(sa.delete(alert_changes).where(alert_changes.c.id.in_(old)))
 
 
 def _length(span: timedelta) -> int:

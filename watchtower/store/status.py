@@ -12,6 +12,7 @@ from watchtower.nouns.window import micros
 from watchtower.store.codec import Json, decision_json, decode, decode_json, encode, stamp_micros
 from watchtower.store.database import Database
 from watchtower.store.lease import Lease
+from watchtower.store.readings import meters_json
 from watchtower.store.tables import alerts, counts, decisions, ends, models, positions, rejected, state, totals
 
 HEARTBEAT = "heartbeat"
@@ -49,6 +50,7 @@ class StatusRows:
                 "windows": [{"model": model, "window_end": stamp_micros(end)} for model, end in ended.items()],
                 "jobs": [] if beat is None or beat.body is None else decode_json(beat.body),
                 "decisions": _decided(last),
+                "meters": meters_json(tx),
                 "daemon": {"running": running, "heartbeat": None if beat is None else stamp_micros(beat.number)},
             }
 

@@ -240,6 +240,24 @@ trials = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
+readings = sa.Table(
+    "readings",
+    metadata,
+    sa.Column("window_end", Moment, primary_key=True),
+    sa.Column("meter", sa.Text, primary_key=True),
+    sa.Column("measure", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("window_start", Moment, nullable=False),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("total", sa.Float, nullable=False),
+    sa.Column("smallest", sa.Float, nullable=False),
+    sa.Column("largest", sa.Float, nullable=False),
+    sa.Column("first", sa.Float, nullable=False),
+    sa.Column("last", sa.Float, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+"""What meters read, summed up by base window; measure "" is the meter itself, with the reason why it read nothing."""
+
 lease = sa.Table(
     "lease",
     metadata,

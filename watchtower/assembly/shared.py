@@ -10,6 +10,7 @@ from watchtower.core.rules import RuleBook
 from watchtower.nouns.profile import Delta
 from watchtower.sources import Rereadable
 from watchtower.store import Store
+from watchtower.workers.attributing import Attributor
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
 from watchtower.workers.references import References
@@ -52,6 +53,7 @@ def build_evaluator(  # noqa: PLR0913, PLR0917  the parts, once
         response=Standings(settings).response,
         heard=heard,
         stopping=stopping,
+        attribute=Attributor(references.rows, references.schema).attribute,
     )
 
 

@@ -14,6 +14,7 @@ from watchtower.nouns.plan import Decision, Evaluation
 from watchtower.nouns.score import Board, Over
 from watchtower.nouns.window import Window
 from watchtower.programs.replay import Heard, Replay, Summary
+from watchtower.store.codec import attribution_json
 
 
 def stamp(moment: datetime) -> str:
@@ -66,7 +67,8 @@ def alert_line(change: AlertChange) -> str:
         "p_adjusted": number(alert.p_adjusted),
     }
     reason = change.reason or alert.reason
-    return json.dumps(line | ({"reason": reason} if reason else {}))
+    moved = {} if alert.attribution is None or alert.attribution.reason else {"attribution": attribution_json(alert.attribution)}
+    return json.dumps(line | ({"reason": reason} if reason else {}) | moved)
 
 
 def decision_line(decision: Decision) -> str:

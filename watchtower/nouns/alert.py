@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from watchtower.nouns.attribution import Attribution
+
 
 class Finding(StrEnum):
     """What a condition says of one (segment, subject)."""
@@ -74,6 +76,8 @@ class Alert:
     severity: str = "warn"
     fired_at: datetime | None = None
     rule_digest: str = ""
+    attribution: Attribution | None = None
+    """What moved most when it began firing; None for measures that are not about values."""
 
 
 @dataclass(frozen=True, slots=True)

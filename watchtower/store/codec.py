@@ -7,16 +7,18 @@ from typing import TypeVar, cast, get_args
 
 import msgspec
 
-from watchtower.nouns.alert import Alert
+from watchtower.nouns.alert import Alert, AlertChange
+from watchtower.nouns.attribution import Attribution
 from watchtower.nouns.plan import Decision, Fact, Incident, Memory, Plan
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import micros, moment
 
 Json = Mapping[str, object]
-Noun = TypeVar("Noun", Memory, Incident, Plan, Decision)
+Noun = TypeVar("Noun", Memory, Incident, Plan, Decision, AlertChange)
 
 _FACTS: Mapping[str, type[Fact]] = {kind.kind: kind for kind in get_args(Fact)}
-_DECODERS: Mapping[type, msgspec.json.Decoder[object]] = {kind: msgspec.json.Decoder(kind) for kind in (Memory, Incident, Plan, Decision, *get_args(Fact))}
+_KINDS = (Memory, Incident, Plan, Decision, AlertChange, *get_args(Fact))
+_DECODERS: Mapping[type, msgspec.json.Decoder[object]] = {kind: msgspec.json.Decoder(kind) for kind in _KINDS}
 """Made while this is imported, which one thread does: msgspec (0.22) crashes the process where two threads meet a type for the first time at once."""
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -94,6 +96,13 @@ def alert_json(alert: Alert) -> Json:
         "since": stamp(alert.since),
         "value": number(alert.value),
     }
+
+
+def attribution_json(moved: Attribution) -> Json:
+    """What moved, as plain values; the share of rows beyond the reference beside their count."""
+    plain: dict[str, object] = msgspec.to_builtins(moved)
+    outside = None if moved.outside is None else {**msgspec.to_builtins(moved.outside), "share": moved.outside.share}
+    return {key: value for key, value in (plain | {"outside": outside}).items() if value not in (None, "")}
 
 
 def plan_json(plan: Plan) -> Json:

@@ -14,6 +14,7 @@ from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import Window, micros
 from watchtower.store.codec import decode
 from watchtower.store.database import Database
+from watchtower.store.history import add_changes
 from watchtower.store.lease import Lease
 from watchtower.store.memories import add_decisions, load_memory, put_incident, put_memory
 from watchtower.store.packing import pack_board
@@ -56,6 +57,7 @@ class EvaluationRows:
             _put_plan(tx, evaluation, now)
             put_memory(tx, memory)
             add_decisions(tx, evaluation.decisions)
+            add_changes(tx, model, window, evaluation.changes)
             _put_board(tx, evaluation, window)
             reached("evaluation.before_commit")
         reached("evaluation.after_commit")

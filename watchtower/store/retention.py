@@ -25,8 +25,10 @@ class RetentionRows:
         self._now = now
 
     def expire(self, *, windows_for: timedelta, scores_for: timedelta, outputs_for: timedelta = timedelta(hours=24)) -> int:
-        """Deletes windows and boards older than that (alert transitions as boards), at most 2,000 of each a call,
-        and trials that no open plan can ask for; how many of the former went."""
+        """Deletes windows and boards older than that (alert transitions as boards), at most 2,000 of each a call; how many went.
+
+        Trials that no open plan can ask for go too.
+        """
         now = self._now()
         with self._database.writing() as tx:
             through = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()

@@ -15,7 +15,7 @@ from watchtower.line import Response
 from watchtower.nouns.batch import Decoded, PredictionBatch
 from watchtower.nouns.errors import Fenced, Unavailable
 from watchtower.nouns.plan import Evaluation, Memory
-from watchtower.nouns.score import Need
+from watchtower.nouns.score import Closed, Need
 from watchtower.nouns.settings import Watched, WindowSettings
 from watchtower.nouns.window import Window, micros
 from watchtower.store import Store, StoredReference
@@ -36,6 +36,7 @@ class Evaluator:
         heard: told of every committed evaluation (metrics, replay's printing, waking other workers).
         stopping: whether to leave off between two windows.
         always: scores that are made whether or not a rule asks for them (metrics and pages show them).
+        attribute: puts what moved beside alerts that begin to fire.
         took: told how many seconds an evaluation took.
     """
 
@@ -49,6 +50,7 @@ class Evaluator:
     heard: Heard
     stopping: Callable[[], bool] = field(default=lambda: False)
     always: frozenset[Need] = frozenset()
+    attribute: Callable[[Evaluation, Closed, RuleBook], Evaluation] = field(default=lambda evaluation, _closed, _book: evaluation)
     took: Callable[[str, float], None] = field(default=lambda _what, _seconds: None)
 
     def step(self, now: datetime) -> bool:
@@ -80,6 +82,7 @@ class Evaluator:
         past = [Past(each.window, each.live, each.profiles) for each in self.store.windows.history(model, window.start, reach(needs))]
         closed = close(model, window, opened, past, self._before_change(model, memory, needs), memory, comparison, needs, self.watched(model))
         evaluation = line.apply(line.score(closed, needs), _counted(memory, opened, complete=stored is not None), book, self.response(model))
+        evaluation = self.attribute(evaluation, closed, book)
         self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now)
         self.took("scoring", monotonic() - began)
         self.heard(model, window, evaluation)

@@ -44,6 +44,10 @@ class References:
         """What the store has."""
         return self.store.references.load(model)
 
+    def schema(self, model: str) -> Schema:
+        """How the model's rows are decoded for folding."""
+        return schema_of(self.of(model), self.watched(model))
+
     def first_seen(self, model: str, version: str) -> StoredReference | None:
         """The binning of a model whose first row was just read: made at once where its reference is a file, else None."""
         settings = self.watched(model)

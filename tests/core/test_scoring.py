@@ -10,7 +10,7 @@ import pytest
 from tests.measures.views import folded, served, told
 from watchtower.core.binning import make_binning, make_reference_profile
 from watchtower.core.naming import known, names
-from watchtower.core.scoring import score
+from watchtower.core.scoring import automatic, score
 from watchtower.nouns.batch import Column, NumberColumn, PredictionKind, TextColumn
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board, Closed, MeasureName, Need, Over, Scores, Slot
@@ -80,6 +80,16 @@ def test_auto_picks_by_feature() -> None:
     found = scored(one("drift.auto"), at)
     picked = {"amount": "wasserstein", "country": "jensen_shannon", "new": "chi_square"}
     assert found == {name: scored(one(f"drift.{kind}"), at)[name] for name, kind in picked.items()}
+    scores = only(score(at, frozenset({one("drift.auto")})), one("drift.auto"))
+    assert [scores.more(i) for i in range(3)] == [{"note": kind} for kind in picked.values()]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [([0.0, 1.0] * 50, "chi_square"), ([0.0, 1.0, 2.0] * 50, "wasserstein"), ([7.0] * 50, "wasserstein"), (list(range(100)), "wasserstein")],
+)
+def test_auto_takes_two_numbers_for_two_categories(values: list[float], kind: str) -> None:
+    assert automatic(make_binning({"x": NumberColumn(np.array(values, dtype=float))}, {}, None, ()), 0) == kind
 
 
 def test_every_version_that_served_is_scored_and_the_live_one_even_if_it_did_not() -> None:

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from tests.statistics.pairs import counts, only, pair
@@ -27,3 +28,19 @@ def test_the_number_of_bins_is_asked_for_not_ignored() -> None:
     assert two == pytest.approx((1000.5 / 1001 - 0.5) * math.log(2 * 1000.5 / 1001) + (0.5 / 1001 - 0.5) * math.log(1 / 1001), rel=0.02)
     smooth = [(200.5 / 1005, 100.5 / 1005)] * 5 + [(0.5 / 1005, 100.5 / 1005)] * 5
     assert ten == pytest.approx(sum((q - p) * math.log(q / p) for q, p in smooth), rel=0.05)
+
+
+def test_excess_is_what_remains_of_the_value_after_what_chance_gives() -> None:
+    scores = Psi().score(pair(counts(a=500, b=300, c=200), counts(a=200, b=100, c=100)))
+    assert scores.excess == pytest.approx(scores.values - 2 * (1 / 1000 + 1 / 400))
+
+
+def test_excess_is_zero_in_the_mean_where_nothing_drifted() -> None:
+    rng = np.random.default_rng(3)
+    found = [Psi().score(pair([f"{v}" for v in rng.integers(0, 20, 4_000)], [f"{v}" for v in rng.integers(0, 20, 1_000)])) for _ in range(100)]
+    assert float(np.mean([each.values[0] for each in found])) == pytest.approx(19 * (1 / 4_000 + 1 / 1_000), rel=0.1)
+    assert float(np.mean([each.excess[0] for each in found if each.excess is not None])) == pytest.approx(0.0, abs=0.003)
+
+
+def test_where_there_is_no_score_there_is_no_excess() -> None:
+    assert Psi().score(pair(counts(a=500), counts(a=100))).more(0) == {}

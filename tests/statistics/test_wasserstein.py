@@ -6,7 +6,7 @@ from scipy.stats import cramervonmises_2samp, wasserstein_distance
 
 from tests.statistics.pairs import only, pair
 from watchtower.nouns.batch import Floats
-from watchtower.statistics._cramer_von_mises import limit_tail
+from watchtower.statistics._limit_laws import brownian_tail
 from watchtower.statistics.wasserstein import Wasserstein
 
 
@@ -42,12 +42,12 @@ def test_the_p_value_is_cramer_von_mises_on_distinct_values() -> None:
 
 @pytest.mark.parametrize(("x", "tail"), [(0.34730, 0.10), (0.46136, 0.05), (0.74346, 0.01), (1.16786, 0.001)])
 def test_the_limit_law_has_andersons_quantiles(x: float, tail: float) -> None:
-    assert limit_tail(np.array([x])) == pytest.approx([tail], rel=1e-4)
+    assert brownian_tail(np.array([x])) == pytest.approx([tail], rel=1e-4)
 
 
 def test_the_tail_keeps_its_places_far_out() -> None:
     """The tail is 2 exp(-π² x / 2) / sqrt(π³ x / 2 …) to first order: its logarithm falls by π²/2 a unit."""
-    near, far = np.log(limit_tail(np.array([20.0, 21.0])))
+    near, far = np.log(brownian_tail(np.array([20.0, 21.0])))
     assert near - far == pytest.approx(np.pi**2 / 2, rel=0.01)
 
 

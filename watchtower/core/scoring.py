@@ -1,7 +1,7 @@
 """Every score that rules ask for, of every version and segment of one closed window."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -120,6 +120,7 @@ class _Desk:
             p_values=np.concatenate([part.p_values for part in parts])[order],
             n=np.concatenate([part.n for part in parts])[order],
             reasons=tuple(reasons[i] for i in order),
+            notes=tuple(automatic(_of(self.closed), index) for index in indexes),
         )
 
 
@@ -131,11 +132,11 @@ def _of(closed: Closed) -> Binning:
 
 
 def automatic(binning: Binning, index: int) -> str:
-    """The statistic that `drift.auto` picks: two categories chi_square, more jensen_shannon, numbers wasserstein."""
+    """The statistic that `drift.auto` picks: two categories or two numbers chi_square, more categories jensen_shannon, other numbers wasserstein."""
     bins = binning.bins[index]
-    if not isinstance(bins, CategoryBins):
-        return "wasserstein"
-    return "chi_square" if len(bins.names) <= _BINARY else "jensen_shannon"
+    if isinstance(bins, CategoryBins):
+        return "chi_square" if len(bins.names) <= _BINARY else "jensen_shannon"
+    return "chi_square" if bins.single.tolist() == [1.0, 0.0, 1.0] else "wasserstein"
 
 
 def _enough(scores: Scores, need: Need) -> Scores:
@@ -145,4 +146,4 @@ def _enough(scores: Scores, need: Need) -> Scores:
     few = [f"{n:,} of {need.min_rows:,} rows" if n < need.min_rows else None for n in scores.n.tolist()]
     reasons = tuple(reason or scarce for reason, scarce in zip(scores.reasons, few, strict=True))
     lacking = np.array([reason is not None for reason in reasons], dtype=bool)
-    return Scores(scores.subjects, np.where(lacking, np.nan, scores.values), np.where(lacking, np.nan, scores.p_values), scores.n, reasons)
+    return replace(scores, values=np.where(lacking, np.nan, scores.values), p_values=np.where(lacking, np.nan, scores.p_values), reasons=reasons)

@@ -30,7 +30,7 @@ class MeanShift(Statistic):
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             apart = np.abs(here.mean - there.mean)
             z = apart / np.sqrt(there.variance / np.maximum(there.n - 1, 1) + here.variance / np.maximum(here.n - 1, 1))
-            values = apart / np.sqrt(there.variance)
+            values = np.where(np.isfinite(here.variance), apart / np.sqrt(there.variance), np.inf)  # without a spread there is no p-value: values too large
         constant = np.zeros(subjects, dtype=bool)
         constant[found.places] = there.constant
         return scored(self, pair, rows_of(pair), found.spread_out(values, subjects), found.spread_out(erfc(z / np.sqrt(2)), subjects), constant.tolist())

@@ -34,7 +34,7 @@ class Wasserstein(Statistic):
             values = (_inside(found) + _outside(pair, found)) / np.sqrt(reference.variance)
         constant = np.zeros(subjects, dtype=bool)
         constant[found.places] = reference.constant
-        return scored(self, pair, rows_of(pair), found.spread_out(values, subjects), found.spread_out(cramer_von_mises(found), subjects), constant.tolist())
+        return scored(self, pair, rows_of(pair), found.spread_out(values, subjects), found.spread_out(cramer_von_mises(pair), subjects), constant.tolist())
 
 
 def _inside(found: Distributions) -> Floats:

@@ -141,8 +141,8 @@ def test_a_version_compares_with_its_own_reference_before_the_models() -> None:
 def test_relative_to_the_previous_version_reads_its_frozen_windows() -> None:
     need = replace(PSI, against="previous_version")
     at = closed({("1", "", Over()): SHIFTED})
-    assert set(scored(need, at).values()) == {"no previous version"}
-    assert float(scored(need, replace(at, previous={("", Over()): folded(BINNING, columns(600, shift=2.0), 600)}))["amount"]) < 0.1
+    assert set(scored(need, replace(at, compared={("1", "", Over(), "previous_version"): "no previous version"})).values()) == {"no previous version"}
+    assert float(scored(need, replace(at, compared={("1", "", Over(), "previous_version"): folded(BINNING, columns(600, shift=2.0), 600)}))["amount"]) < 0.1
 
 
 def test_without_a_reference_traffic_is_scored_and_the_rest_says_why() -> None:

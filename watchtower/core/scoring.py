@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from watchtower.core.comparing import other_side, said
 from watchtower.core.measuring import measured
 from watchtower.core.merging import empty
 from watchtower.core.naming import AUTO, is_of_model, is_statistic, statistic_of
@@ -91,14 +92,10 @@ class _Desk:
     def _reference(self, need: Need, version: str, segment: str) -> Profile | str:
         """What to compare with, or the reason why there is nothing."""
         closed = self.closed
-        if need.against == "previous_version":
-            found, lacking = closed.previous.get((segment, need.over)), "no previous version"
-        else:
-            found = closed.references.get((version, segment)) or closed.references.get(("", segment))
-            lacking = closed.reason or ("no rows in the reference" if segment else "no reference")
-        if found is None or closed.binning is None:
-            return lacking
-        return found if found.binning == closed.binning.id else f"{need.against.replace('_', ' ')} under another binning"
+        found = other_side(closed, need, version, segment)
+        if isinstance(found, str) or closed.binning is None:
+            return found if isinstance(found, str) else closed.reason or "no reference"
+        return found if found.binning == closed.binning.id else f"{said(need.against)} under another binning"
 
     def _pair(self, need: Need, place: tuple[str, str], sides: tuple[Profile, Profile], indexes: tuple[int, ...]) -> Pair:
         key = (*place, need.over, need.against, need.min_rows, indexes)

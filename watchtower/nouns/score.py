@@ -67,7 +67,7 @@ class Need:
     Attributes:
         measure: which number.
         over: how many base windows are merged.
-        against: "reference", or "previous_version", "previous_window", "version:<glob>" (`relative_to`).
+        against: "reference", or "previous_version", "previous_window", "version:<glob>", or a duration such as "1d" (`relative_to`).
         min_rows: fewer compared rows is NoScore; None is the measure's own.
         history: how many earlier boards' scores the condition wants to see as well.
     """
@@ -204,7 +204,8 @@ class Closed:
             every version and segment seen there; the base window itself is ``Over()``.
         spans: (over) -> how many base windows the live version's merge really has.
         references: version -> the profile to compare with, under *binning*; by segment: (version, segment).
-        previous: (segment, over) -> the merge of the previous version's last windows, frozen at the change.
+        compared: (version, segment, over, against) -> what a need that is `relative_to` something compares with, or, with segment "", why there is nothing;
+            version "" for the model's own traffic.
         binning: None until the reference is complete; *reason* says why (``reference: 7 of 15 windows``).
     """
 
@@ -214,7 +215,7 @@ class Closed:
     profiles: Mapping[tuple[str, str, Over], Profile]
     spans: Mapping[tuple[str, Over], int]
     references: Mapping[tuple[str, str], Profile]
-    previous: Mapping[tuple[str, Over], Profile]
+    compared: Mapping[tuple[str, str, Over, str], Profile | str]
     binning: Binning | None
     reason: str
     seen: frozenset[tuple[str, str, str]] = frozenset()
@@ -228,6 +229,10 @@ class Closed:
     """What meters read of machines over the longest `over` of a need that wants some."""
     run: Sequence[Mapping[tuple[str, str], Profile]] = ()
     """The base windows that were loaded, oldest first and this one last: (version, segment) -> profile."""
+    compared_windows: Mapping[tuple[str, Over, str], int] = field(default_factory=dict)
+    """(version, over, against) -> how many base windows stand behind what is compared with."""
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    """Version -> why it has no reference of its own yet (`per: version`)."""
 
 
 def matches(glob: str, name: str) -> bool:

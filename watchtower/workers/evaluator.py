@@ -8,9 +8,10 @@ from time import monotonic
 
 from watchtower import line
 from watchtower.core import versions
-from watchtower.core.closing import Past, Profiles, close, reach
+from watchtower.core.closing import close
 from watchtower.core.profiling import Bound, Folder
 from watchtower.core.rules import RuleBook
+from watchtower.core.spanning import Profiles
 from watchtower.line import Response
 from watchtower.nouns.batch import Decoded, PredictionBatch
 from watchtower.nouns.errors import Fenced, Unavailable
@@ -19,6 +20,7 @@ from watchtower.nouns.score import Closed, Need
 from watchtower.nouns.settings import Watched, WindowSettings
 from watchtower.nouns.window import Window, micros
 from watchtower.store import Store, StoredReference
+from watchtower.workers.earlier import earlier
 from watchtower.workers.references import References, schema_of
 from watchtower.workers.rows import RowReader
 
@@ -79,22 +81,13 @@ class Evaluator:
             opened = self._binned(model, window, opened, stored)
         book = self.book()
         needs = line.watched(book, model) | self.always
-        past = [Past(each.window, each.live, each.profiles) for each in self.store.windows.history(model, window.start, reach(needs))]
-        closed = close(model, window, opened, past, self._before_change(model, memory, needs), memory, comparison, needs, self.watched(model))
+        closed = close(model, window, opened, earlier(self.store, model, window, memory.served, needs), memory, comparison, needs, self.watched(model))
         evaluation = line.apply(line.score(closed, needs), _counted(memory, opened, complete=stored is not None), book, self.response(model))
         evaluation = self.attribute(evaluation, closed, book)
         self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now)
         self.took("scoring", monotonic() - began)
         self.heard(model, window, evaluation)
         return evaluation
-
-    def _before_change(self, model: str, memory: Memory, needs: frozenset[Need]) -> list[Past]:
-        """The windows before the live version began, where a rule compares with them."""
-        since = memory.served.live_since
-        wanted = frozenset(need for need in needs if need.against == "previous_version")
-        if since is None or memory.served.previous is None or not wanted:
-            return []
-        return [Past(each.window, each.live, each.profiles) for each in self.store.windows.history(model, since, reach(wanted) + versions.LEADS)]
 
     def _binned(self, model: str, window: Window, opened: Profiles, stored: StoredReference) -> Profiles:
         """*opened* under the binning: what was folded without one is read and folded again."""

@@ -29,6 +29,7 @@ COMMANDS = MappingProxyType(
         "test": "test",
         "status": "status",
         "incidents": "status",
+        "windows": "windows",
         "schema": "schema",
         "dashboards": "dashboards",
     }

@@ -81,6 +81,12 @@ class HistoryRows:
         """Over *database*."""
         self._database = database
 
+    def newest(self, model: str | None = None) -> datetime | None:
+        """The end of the last evaluated window; None where there is none."""
+        with self._database.reading() as tx:
+            found = tx.execute(sa.select(sa.func.max(windows.c.window_end)).where(*Stretch(model).of(windows.c.model, windows.c.window_end))).scalar()
+        return None if found is None else moment(found)
+
     def changes(self, stretch: Stretch) -> Iterator[AlertChange]:
         """Alert transitions, in the order in which they were told."""
         wanted = sa.select(alert_changes.c.id, alert_changes.c.body).where(*stretch.of(alert_changes.c.model, alert_changes.c.window_end))

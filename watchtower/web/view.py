@@ -2,11 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
 from typing import Protocol
 
 from watchtower.edges.metrics import Metrics
+from watchtower.nouns.alert import AlertState
+from watchtower.nouns.plan import Incident
 from watchtower.store import Store
-from watchtower.store.codec import Json, fact_json, incident_json, stamp
+from watchtower.store.codec import Json, attribution_json, fact_json, incident_json, stamp
+from watchtower.store.history import Stretch
+
+_INSTANT = timedelta(microseconds=1)
+_MOST_MOVED = 10
 
 
 class StatusView(Protocol):
@@ -69,7 +77,14 @@ class StoreView:
         facts = [] if found.plan is None else self.store.plans.facts(found.plan.id)
         timeline = [{"at": stamp(each.at), "what": each.what, "text": each.text} for each in found.incident.timeline]
         told = [{"seq": row.seq, "at": stamp(row.at), "hash": row.hash, "fact": fact_json(row.fact)} for row in facts]
-        return {**incident_json(found.incident, found.plan), "timeline": timeline, "facts": told}
+        return {**incident_json(found.incident, found.plan), "timeline": timeline, "facts": told, "moved": self._moved(found.incident)}
+
+    def _moved(self, incident: Incident) -> list[Json]:
+        """What moved when each of its alerts began to fire, the first ten."""
+        during = Stretch(incident.model, incident.opened_at - _INSTANT, incident.closed_at)
+        firing = (change for change in self.store.history.changes(during) if change.alert.state is AlertState.FIRING and change.alert.attribution is not None)
+        found = [(change.alert.id, change.alert.attribution) for change in islice(firing, _MOST_MOVED)]
+        return [{"alert": str(alert), **attribution_json(moved)} for alert, moved in found if moved is not None]
 
     def boards(self, model: str, limit: int) -> Sequence[Json]:
         """As stored."""

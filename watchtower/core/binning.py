@@ -165,7 +165,8 @@ def fold_columns(binning: Binning, columns: Mapping[str, Column], rows: int) -> 
         else:
             cells[binning.offsets[i + 1] - 1] = rows
             oddities[i, 0] += _present(column)
-    _fold_numbers(binning, numeric, rows, counts)
+    with np.errstate(over="ignore", invalid="ignore"):  # sums of huge numbers are infinite, and what reads them says so
+        _fold_numbers(binning, numeric, rows, counts)
     return counts
 
 

@@ -71,7 +71,8 @@ def _added(arrays: Sequence[Ints]) -> Ints:
 
 
 def _summed(arrays: Sequence[Floats]) -> Floats:
-    return reduce(np.add, arrays)
+    with np.errstate(over="ignore", invalid="ignore"):  # sums of huge numbers are infinite, and what reads them says so
+        return reduce(np.add, arrays)
 
 
 def _durations(each: Sequence[Durations | None]) -> Durations | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPException
+from time import monotonic
 from typing import IO, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -12,11 +13,12 @@ from urllib.parse import urlsplit
 from watchtower.nouns.errors import Unavailable
 
 _LARGEST = 1_000_000
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the far end said: *headers* by lower-case name, at most the first million bytes of the body."""
+    """What the far end said: *headers* by lower-case name; of an answer to a POST, or of a refusal, at most the first million bytes of the body."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -25,6 +27,8 @@ class Answer:
 
 class _Body(Protocol):
     def read(self, amount: int, /) -> bytes: ...
+
+    def read1(self, amount: int, /) -> bytes: ...
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -52,6 +56,41 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -
         raise Unavailable(msg) from None
 
 
+def get(url: str, headers: Mapping[str, str], *, seconds: float, largest: int) -> Answer:
+    """Gets an http(s) *url*; any status is an answer.
+
+    Unavailable where the whole of it had not come within *seconds*, or is larger than *largest* bytes.
+    """
+    until = monotonic() + seconds
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  the settings allow http and https only
+    opener = urllib.request.build_opener(_Stay)
+    try:
+        with opener.open(request, timeout=seconds) as response:
+            return _answer(response.status, response.headers, _whole(response, until, largest, url))
+    except HTTPError as refused:
+        with refused:
+            return _answer(refused.code, refused.headers, refused)
+    except URLError as away:
+        msg = f"{origin(url)} did not answer: {_named(away.reason)}"
+        raise Unavailable(msg) from None
+    except (OSError, HTTPException) as away:
+        msg = f"{origin(url)} did not answer: {_named(away)}"
+        raise Unavailable(msg) from None
+
+
+def _whole(body: _Body, until: float, largest: int, url: str) -> bytes:
+    """All of *body*; a socket's time-out alone would let a far end that drips hold us for ever."""
+    read = bytearray()
+    while piece := body.read1(_PIECE):
+        read += piece
+        if len(read) > largest:
+            msg = f"{origin(url)} answered more than {largest:,} bytes"
+            raise Unavailable(msg)
+        if monotonic() > until:
+            raise TimeoutError
+    return bytes(read)
+
+
 def origin(url: str) -> str:
     """Scheme, host and port of *url*: what may be told of it; paths and queries may hold tokens."""
     parts = urlsplit(url)
@@ -59,8 +98,8 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
 
 
-def _answer(status: int, headers: Message, body: _Body) -> Answer:
-    return Answer(status, {name.lower(): value for name, value in headers.items()}, body.read(_LARGEST))
+def _answer(status: int, headers: Message, body: _Body | bytes) -> Answer:
+    return Answer(status, {name.lower(): value for name, value in headers.items()}, body if isinstance(body, bytes) else body.read(_LARGEST))
 
 
 def _named(error: object) -> str:

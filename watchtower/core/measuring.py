@@ -1,12 +1,14 @@
 """What is no comparison of profiles: a measure's view of one (version, segment) of a closed window, and its score."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from watchtower.core.merging import without_cells
 from watchtower.core.naming import is_of_model
 from watchtower.measures import Measure
 from watchtower.nouns.profile import Profile
+from watchtower.nouns.readings import Readings
 from watchtower.nouns.score import Closed, MeasureName, Need, Scores, View
 
 
@@ -15,11 +17,12 @@ def measured(closed: Closed, need: Need, place: tuple[str, str], profile: Profil
     measure = Measure.member(need.measure.family)()
     if closed.incomplete and need.measure.family in ("quality", "prediction"):
         return Scores.none(("",), closed.incomplete)
-    scores = measure.score(need.measure.name, _view(closed, need, place, profile, reference))
+    scores = measure.score(need.measure.name, view_of(closed, need, place, profile, reference))
     return _with_zeros(closed, scores, need.measure, place[1])
 
 
-def _view(closed: Closed, need: Need, place: tuple[str, str], profile: Profile, reference: Profile | str) -> View:
+def view_of(closed: Closed, need: Need, place: tuple[str, str], profile: Profile, reference: Profile | str) -> View:
+    """What the measure sees at *place*."""
     version, segment = place
     folded = closed.binning.id if closed.binning is not None else ""
     windows = max(1, closed.spans.get((version, need.over), closed.spans.get(("", need.over), need.over.windows)))
@@ -39,6 +42,22 @@ def _view(closed: Closed, need: Need, place: tuple[str, str], profile: Profile, 
         began=closed.began.get(version),
         readings=closed.readings.since(closed.window.end - timedelta(seconds=seconds)),
         run=closed.run[-(windows if need.over.rows else need.over.windows) :],
+        size=(closed.window.end - closed.window.start).total_seconds(),
+    )
+
+
+def view_then(closed: Closed, need: Need, place: tuple[str, str], other: Profile, reference: Profile | str) -> View:
+    """What the measure sees of *other*, the other side of a need that is `relative_to` something: profiles alone, nothing that was read of machines."""
+    version, segment = ("" if is_of_model(need.measure) else place[0]), place[1]
+    windows = max(1, closed.compared_windows.get((version, need.over, need.against), need.over.windows))
+    whole = closed.compared.get(("", segment, need.over, need.against))
+    return replace(
+        view_of(closed, need, place, other, reference),
+        siblings={"": whole} if isinstance(whole, Profile) else {version: other},
+        seconds=windows * (closed.window.end - closed.window.start).total_seconds(),
+        began=None,
+        readings=Readings(),
+        run=(),
     )
 
 

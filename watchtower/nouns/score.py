@@ -69,14 +69,14 @@ class Need:
         over: how many base windows are merged.
         against: "reference", or "previous_version", "previous_window", "version:<glob>", or a duration such as "1d" (`relative_to`).
         min_rows: fewer compared rows is NoScore; None is the measure's own.
-        history: how many earlier boards' scores the condition wants to see as well.
+        history: how many earlier boards' scores the condition wants to see as well; it does not make it another score.
     """
 
     measure: MeasureName
     over: Over = Over()
     against: str = "reference"
     min_rows: int | None = None
-    history: int = 0
+    history: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,6 +147,8 @@ class Board:
     versions: Mapping[str, float] = field(default_factory=dict)
     seen: frozenset[tuple[str, str, str]] = frozenset()
     """(measure, segment, subject) of the live version that had a score in one of the 60 windows before."""
+    history: tuple[Mapping[Slot, Scores], ...] = ()
+    """The scores of the boards right before this one, oldest first, back to the last change of the live version; what no condition asks for is left out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,6 +193,8 @@ class View:
     """What meters read of machines over the same windows."""
     run: Sequence[Mapping[tuple[str, str], Profile]] = ()
     """The need's base windows one by one, oldest first, whoever was live: (version, segment) -> profile."""
+    size: float = 60.0
+    """Seconds of one base window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -226,15 +226,35 @@ def _at_most(value: object) -> object:
     return {"times": int(found[1]), "per": found[2]}
 
 
+Budget = Annotated[AtMost, BeforeValidator(_at_most, json_schema_input_type=str | AtMost)]
+"""``3 per 1d``."""
+
+
 class GuardSettings(Frozen):
     """Reasons not to roll back now."""
 
     cooldown: Duration = timedelta(hours=1)
     """Least time between two decided rollbacks of a model (event time)."""
-    at_most: Annotated[AtMost, BeforeValidator(_at_most, json_schema_input_type=str | AtMost)] = AtMost(times=3, per=timedelta(days=1))
+    at_most: Budget = AtMost(times=3, per=timedelta(days=1))
     """``3 per 1d``."""
     max_age: Duration = timedelta(minutes=15)
     """Evidence older than this decides nothing."""
+
+
+class CapacitySettings(Frozen):
+    """What one instance can serve: given, or estimated from what it served within a limit."""
+
+    per_instance: float | None = Field(default=None, gt=0)
+    """Predictions a second that one instance can serve."""
+    p99_limit: Duration | None = None
+    """Left out per_instance: the most that an instance has served while P99 of the latency stayed within this."""
+
+
+class CostSettings(Frozen):
+    """What machines cost."""
+
+    device_hour: float = Field(ge=0)
+    """The price of one device for an hour, in your currency."""
 
 
 class Watched(Frozen):
@@ -260,3 +280,7 @@ class Watched(Frozen):
     """ONNX input -> the features stacked on axis 1."""
     evidence: EvidenceSettings = EvidenceSettings()
     """How sure a verdict must be."""
+    capacity: CapacitySettings | None = None
+    """What one instance can serve; `capacity.instances` needs it."""
+    cost: CostSettings | None = None
+    """What machines cost; `cost.per_thousand` needs it."""

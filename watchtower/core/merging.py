@@ -6,6 +6,7 @@ from functools import reduce
 
 import numpy as np
 
+from watchtower.core.labelled import merge_labelled
 from watchtower.nouns.batch import Floats, Ints
 from watchtower.nouns.binning import Binning
 from watchtower.nouns.profile import Durations, GpuReadings, Profile
@@ -48,6 +49,7 @@ def merge(profiles: Sequence[Profile]) -> Profile:
         instances=_weights([profile.instances for profile in profiles]),
         gpu=_readings([profile.gpu for profile in profiles]),
         spans=united(span for profile in profiles for span in profile.spans),
+        labelled=merge_labelled([profile.labelled for profile in profiles]),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from watchtower.nouns.batch import Floats, Ints, Rejection
+from watchtower.nouns.labels import Halves, Labelled
 from watchtower.nouns.window import Key, Partition, Progress, Span
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -58,6 +59,7 @@ class Profile:
         instances: weight by instance.
         gpu: readings by device.
         spans: where the rows stand in the source, one span a partition.
+        labelled: labels that arrived in the window and met their predictions; None where none did.
     """
 
     binning: str
@@ -74,6 +76,7 @@ class Profile:
     instances: Mapping[str, float] = field(default_factory=dict)
     gpu: Mapping[str, GpuReadings] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
+    labelled: Labelled | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,8 +111,10 @@ class Delta:
     progress: Mapping[Partition, tuple[Progress | None, Progress]]
     closed_through: int | None
     messages: int = 0
+    halves: Halves = field(default_factory=Halves)
+    """Predictions that wait for labels, and labels that came."""
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write but, perhaps, progress."""
-        return not (self.profiles or self.late or self.totals or self.rejected)
+        return not (self.profiles or self.late or self.totals or self.rejected or self.halves)

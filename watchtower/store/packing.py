@@ -18,6 +18,7 @@ from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.profile import Durations, GpuReadings, Profile
 from watchtower.nouns.score import Board, Scores, Slot
 from watchtower.nouns.window import Span, Window
+from watchtower.store.label_packing import pack_labelled, unpack_labelled
 
 _MAGIC = b"W\x01"
 Numbers = NDArray[np.number] | NDArray[np.bool_]
@@ -55,6 +56,7 @@ class _Profile(msgspec.Struct, array_like=True, frozen=True):
     instances: dict[str, float]
     gpu: dict[str, GpuReadings]
     spans: tuple[Span, ...]
+    labelled: bytes | None = None
 
 
 class _Numeric(msgspec.Struct, array_like=True, frozen=True, tag="n"):
@@ -125,6 +127,7 @@ def pack_profile(profile: Profile) -> bytes:
             instances={name: float(weight) for name, weight in profile.instances.items()},
             gpu=dict(profile.gpu),
             spans=profile.spans,
+            labelled=None if profile.labelled is None else pack_labelled(profile.labelled),
         )
     )
 
@@ -148,6 +151,7 @@ def unpack_profile(blob: bytes) -> Profile:
         instances=it.instances,
         gpu=it.gpu,
         spans=it.spans,
+        labelled=None if it.labelled is None else unpack_labelled(it.labelled),
     )
 
 

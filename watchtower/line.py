@@ -95,7 +95,7 @@ def _opening(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Al
         candidates=versions.candidates(served, response.standing),
         rollback=any("rollback" in rule.respond for _, rule in acting),
         dry_run=all(rule.dry_run for _, rule in acting),
-        respond_measures=tuple(dict.fromkeys((rule.name, str(need.measure)) for _, rule in acting for need in rule.when.needs(rule.reach(book.size)))),
+        respond_measures=tuple(dict.fromkeys((rule.name, str(need.measure)) for _, rule in acting for need in rule.needs(book.size))),
         target=response.target,
         approval_required=response.approval_required,
     )
@@ -149,5 +149,5 @@ def _is_nothing(measure: MeasureName, subject: str) -> bool:
 
 def watched(book: RuleBook, model: str) -> frozenset[Need]:
     """Every score that the model's rules ask for, and each of their measures over the base window (for metrics and replay's score lines)."""
-    needs = set(book.needs(model))
+    needs = {replace(need, history=0) for need in book.needs(model)}
     return frozenset(needs | {Need(need.measure, against=need.against) for need in needs})

@@ -29,7 +29,7 @@ def checked(
 ) -> dict[str, Outcome]:
     """What *condition* says of the live version's scores, by `segment|subject`."""
     reading = Reading(Board("fraud", WINDOW, "7", {}), segment=segment)
-    need = next(iter(condition.needs(reading.over)))
+    need = next(iter(condition.needs(reading.over, reading.size)))
     board = Board("fraud", WINDOW, "7", {Slot("7", name, need): scores(each) for name, each in by_segment.items()}, seen=seen)
     return {f"{each.segment}|{each.subject}": each for each in condition.check(Reading(board, segment=segment))}
 

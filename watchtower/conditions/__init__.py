@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from watchtower.conditions._reading import Reading
 from watchtower.kinds import Kind
@@ -13,8 +14,8 @@ class Condition(Kind):
     """What a rule looks for."""
 
     @abstractmethod
-    def needs(self, over: Over) -> Iterator[Need]:
-        """The scores it asks for, over *over* base windows (the rule's)."""
+    def needs(self, over: Over, size: timedelta) -> Iterator[Need]:
+        """The scores it asks for, over *over* base windows (the rule's) where it has no `over` of its own; *size* is a base window's."""
 
     @abstractmethod
     def check(self, reading: Reading) -> Sequence[Outcome]:

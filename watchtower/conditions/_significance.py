@@ -1,6 +1,5 @@
 """Effect and significance: a finding on a tested measure needs both."""
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
@@ -10,7 +9,7 @@ from watchtower.conditions._reading import Reading, Selection, measure_name
 from watchtower.nouns import settings
 from watchtower.nouns.alert import Finding, Outcome
 from watchtower.nouns.batch import Flags, Floats
-from watchtower.nouns.score import MeasureName, Need, Over
+from watchtower.nouns.score import MeasureName, Need
 
 Measured = Annotated[MeasureName, BeforeValidator(measure_name), WithJsonSchema({"type": "string", "examples": ["drift.psi", "latency.p99"]})]
 Significance = Annotated[float, Field(gt=0, lt=1)]
@@ -33,21 +32,14 @@ def adjusted(p_values: Floats) -> Floats:
     return found
 
 
-def needed(measure: MeasureName, over: Over, against: str, min_rows: int | None) -> Iterator[Need]:
-    """The one need of a condition on one measure."""
-    yield Need(measure, over, against, min_rows)
-
-
 def judged(reading: Reading, need: Need, scores: Selection, beyond: Flags, significance: float | None) -> list[Outcome]:
     """FOUND where *beyond* and, for a tested measure, the corrected p-value is below *significance*; UNKNOWN where there is no score.
 
-    The correction is over every subject and segment of one version that has a p-value. A tested measure without one is never FOUND.
+    The correction is over all of *scores* that have a p-value: every subject and segment that the rule scores for one model in one evaluation. A tested
+    measure without one is never FOUND.
     """
     tested = need.measure.is_tested or need.against != "reference"
-    corrected = np.full(len(scores.values), np.nan)
-    for version in dict.fromkeys(scores.versions):
-        mine = np.array([each == version for each in scores.versions])
-        corrected[mine] = adjusted(scores.p_values[mine])
+    corrected = adjusted(scores.p_values)
     with np.errstate(invalid="ignore"):
         sure = np.ones(len(beyond), dtype=bool) if not tested or significance is None else corrected < significance
     return [_outcome(reading, scores, i, found=bool(beyond[i] and sure[i]), corrected=float(corrected[i])) for i in range(len(scores.subjects))]
@@ -55,9 +47,9 @@ def judged(reading: Reading, need: Need, scores: Selection, beyond: Flags, signi
 
 def _outcome(reading: Reading, scores: Selection, i: int, *, found: bool, corrected: float) -> Outcome:
     reason = scores.reasons[i]
-    version = scores.versions[i] or reading.board.live or ""
-    if reason is not None:
-        return Outcome(version, scores.segments[i], scores.subjects[i], Finding.UNKNOWN, reason=reason)
+    version = reading.version_of(scores, i)
+    if reason is not None or np.isnan(scores.values[i]):
+        return Outcome(version, scores.segments[i], scores.subjects[i], Finding.UNKNOWN, reason=reason or "not a number")
     p_value = float(scores.p_values[i])
     has_p = not np.isnan(p_value)
     return Outcome(

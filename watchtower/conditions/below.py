@@ -2,20 +2,15 @@
 
 import numpy as np
 
-from watchtower.conditions._on_measure import OnMeasure
-from watchtower.conditions._reading import Reading
-from watchtower.nouns.alert import Outcome
+from watchtower.conditions._bounded import Bounded
+from watchtower.nouns.batch import Flags, Floats
 
 
-class Below(OnMeasure):
+class Below(Bounded):
     """Finds every subject whose score is less than *value*, and not by chance."""
 
-    value: float
-    """The bound itself is not found."""
-
-    def check(self, reading: Reading) -> list[Outcome]:
-        """FOUND where the value is less than the bound and significant."""
-        scores = self.selected(reading)
+    def beyond(self, values: Floats, bound: float) -> Flags:
+        """Which of *values* are less than *bound*; NaN is not."""
         with np.errstate(invalid="ignore"):
-            beyond = scores.values < self.value
-        return self.judged(reading, scores, beyond)
+            found: Flags = values < bound
+        return found

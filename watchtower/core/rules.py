@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from watchtower.conditions import Condition
+from watchtower.conditions._reading import reach
 from watchtower.nouns.score import Need, Over, matches
 from watchtower.nouns.settings import Frozen, Span, Stretch
 
@@ -51,9 +52,11 @@ class Rule(Frozen):
 
     def reach(self, size: timedelta) -> Over:
         """*over* in base windows of *size*."""
-        if self.over is None:
-            return Over()
-        return Over(rows=self.over.rows) if self.over.rows is not None else Over(max(1, self.over.in_windows(size)))
+        return reach(self.over, size, Over())
+
+    def needs(self, size: timedelta) -> Iterator[Need]:
+        """Every score that its condition asks for."""
+        yield from self.when.needs(self.reach(size), size)
 
     def digest(self) -> str:
         """Changes when `when`, `over`, `version`, `segment` or `model` do."""
@@ -77,4 +80,4 @@ class RuleBook:
     def needs(self, model: str) -> Iterator[Need]:
         """Every score that the rules of *model* ask for."""
         for rule in self.of(model):
-            yield from rule.when.needs(rule.reach(self.size))
+            yield from rule.needs(self.size)

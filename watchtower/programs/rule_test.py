@@ -13,6 +13,7 @@ from watchtower import line
 from watchtower.config.reader import read_model
 from watchtower.config.rulebook import read_rules
 from watchtower.core import versions
+from watchtower.core.remembering import lookback
 from watchtower.core.rules import RuleBook
 from watchtower.core.versions import Standing
 from watchtower.line import Response
@@ -103,8 +104,15 @@ def _evaluate(case: Case, series: Mapping[tuple[MeasureName, str], Series], numb
     needs = line.watched(book, case.model)
     scores = {slot: each for need in needs for slot, each in _scores(case.live, need, series, number)}
     seen = frozenset((measure, segment, subject) for measure, segment, subject in (key.split("|", 2) for key in memory.seen))
-    board = Board(case.model, window, case.live, scores, {case.live: 1.0}, seen)
+    board = Board(case.model, window, case.live, scores, {case.live: 1.0}, seen, history=_earlier(case, series, number, book))
     return line.apply(board, memory, book, Response(Standing(case.healthy)))
+
+
+def _earlier(case: Case, series: Mapping[tuple[MeasureName, str], Series], number: int, book: RuleBook) -> tuple[Mapping[Slot, Scores], ...]:
+    """The scores of the windows before, for conditions that look back."""
+    wanted = lookback(book.needs(case.model))
+    before = range(max(1, number - max(wanted.values(), default=0)), number)
+    return tuple({slot: each for need in wanted for slot, each in _scores(case.live, need, series, past)} for past in before)
 
 
 def _scores(live: str, need: Need, series: Mapping[tuple[MeasureName, str], Series], number: int) -> Iterator[tuple[Slot, Scores]]:

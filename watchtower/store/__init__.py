@@ -15,6 +15,7 @@ from watchtower.store.plans import PlanRows
 from watchtower.store.readings import ReadingRows
 from watchtower.store.references import ReferenceRows_, StoredReference
 from watchtower.store.retention import RetentionRows
+from watchtower.store.scores import ScoreRows
 from watchtower.store.status import StatusRows
 from watchtower.store.told import ToldRows
 from watchtower.store.trials import TrialRows
@@ -33,6 +34,7 @@ class Store:
         self.lease = Lease(database, now)
         self.intake = IntakeRows(database)
         self.windows = WindowRows(database)
+        self.scores = ScoreRows(database)
         self.evaluations = EvaluationRows(database, self.lease, self.windows)
         self.plans = PlanRows(database)
         self.told = ToldRows(database)

@@ -66,5 +66,5 @@ class Attributor:
 
 def _over(rule: Rule, size: timedelta) -> Over | None:
     """The windows of the first score that the rule reads; None where it is not about values."""
-    needs = list(rule.when.needs(rule.reach(size)))
+    needs = list(rule.needs(size))
     return needs[0].over if needs and any(need.measure.family in attributing.FAMILIES for need in needs) else None

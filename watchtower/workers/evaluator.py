@@ -10,6 +10,7 @@ from watchtower import line
 from watchtower.core import versions
 from watchtower.core.closing import close
 from watchtower.core.profiling import Bound, Folder
+from watchtower.core.remembering import lookback, with_history
 from watchtower.core.rules import RuleBook
 from watchtower.core.spanning import Profiles
 from watchtower.line import Response
@@ -39,6 +40,7 @@ class Evaluator:
         stopping: whether to leave off between two windows.
         always: scores that are made whether or not a rule asks for them (metrics and pages show them).
         attribute: puts what moved beside alerts that begin to fire.
+        bounded: puts calibrated bounds into the rules, as far as there are any.
         took: told how many seconds an evaluation took.
     """
 
@@ -53,6 +55,7 @@ class Evaluator:
     stopping: Callable[[], bool] = field(default=lambda: False)
     always: frozenset[Need] = frozenset()
     attribute: Callable[[Evaluation, Closed, RuleBook], Evaluation] = field(default=lambda evaluation, _closed, _book: evaluation)
+    bounded: Callable[[RuleBook, Closed], RuleBook] = field(default=lambda book, _closed: book)
     took: Callable[[str, float], None] = field(default=lambda _what, _seconds: None)
 
     def step(self, now: datetime) -> bool:
@@ -82,7 +85,10 @@ class Evaluator:
         book = self.book()
         needs = line.watched(book, model) | self.always
         closed = close(model, window, opened, earlier(self.store, model, window, memory.served, needs), memory, comparison, needs, self.watched(model))
-        evaluation = line.apply(line.score(closed, needs), _counted(memory, opened, complete=stored is not None), book, self.response(model))
+        past = self.store.scores.past(model, window.start, lookback(book.needs(model)))
+        board = with_history(line.score(closed, needs), past, None if stored is None else stored.valid_from)
+        bounded = self.bounded(book, closed)
+        evaluation = line.apply(board, _counted(memory, opened, complete=stored is not None), bounded, self.response(model))
         evaluation = self.attribute(evaluation, closed, book)
         self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now)
         self.took("scoring", monotonic() - began)

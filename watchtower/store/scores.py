@@ -1,0 +1,68 @@
+"""The scores of earlier boards, for conditions that look back: what they ask for, and no more of it than they ask for, stays in memory."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from watchtower.core.remembering import PastScores
+from watchtower.nouns.score import Board, Need
+from watchtower.nouns.window import micros
+from watchtower.store.database import Database
+from watchtower.store.packing import unpack_board
+from watchtower.store.tables import boards
+
+_AT_ONCE = 100
+
+
+@dataclass(slots=True)
+class _Kept:
+    """One model's newest scores, by window end: evaluations follow each other, and each looks back over nearly the same boards."""
+
+    needs: frozenset[Need] = frozenset()
+    scores: OrderedDict[int, PastScores] = field(default_factory=OrderedDict)
+
+
+class ScoreRows:
+    """Reads boards; memory holds at most as many of a model as were asked for last."""
+
+    def __init__(self, database: Database) -> None:
+        """Over *database*."""
+        self._database = database
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+
+    def past(self, model: str, before: datetime, wanted: Mapping[Need, int]) -> list[PastScores]:
+        """The scores of *wanted* in the newest boards that end at or before *before*, oldest first: as many as the largest of its numbers."""
+        if not wanted:
+            return []
+        count, needs = max(wanted.values()), frozenset(wanted)
+        with self._database.reading() as tx:
+            chosen = sa.select(boards.c.window_end).where(boards.c.model == model, boards.c.window_end <= micros(before))
+            ends = list(tx.execute(chosen.order_by(boards.c.window_end.desc()).limit(count)).scalars().all())[::-1]
+        with self._lock:
+            kept = self._kept.get(model)
+            if kept is None or kept.needs != needs:
+                kept = self._kept[model] = _Kept(needs)
+            self._read(model, kept, [end for end in ends if end not in kept.scores])
+            found = [kept.scores[end] for end in ends if end in kept.scores]
+            for end in [end for end in kept.scores if ends and end < ends[0]]:
+                del kept.scores[end]
+        return found
+
+    def _read(self, model: str, kept: _Kept, ends: list[int]) -> None:
+        for first in range(0, len(ends), _AT_ONCE):
+            with self._database.reading() as tx:
+                chosen = sa.select(boards.c.window_end, boards.c.board).where(boards.c.model == model, boards.c.window_end.in_(ends[first : first + _AT_ONCE]))
+                rows = tx.execute(chosen).all()
+            for row in rows:
+                kept.scores[row.window_end] = trimmed(unpack_board(row.board), kept.needs)
+
+
+def trimmed(board: Board, needs: frozenset[Need]) -> PastScores:
+    """What *board* said of *needs*."""
+    scores = {slot: each for slot, each in board.scores.items() if slot.need in needs}
+    return PastScores(board.window.start, board.window.end, board.live, scores)

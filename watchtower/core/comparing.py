@@ -1,9 +1,10 @@
 """What scores compare with, where that is not the reference: the windows before, another time, another version. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from watchtower.core.merging import empty
 from watchtower.core.spanning import Earlier, Past, by_segment, chosen, length, with_rows
 from watchtower.core.versions import natural
 from watchtower.nouns.plan import Served
@@ -62,11 +63,12 @@ def compared(windows: Sequence[Past], earlier: Earlier, served: Served, needs: f
             counted[version, over, against] = len(side)
             found = by_segment(side, "", binning)
             profiles |= {(version, segment, over, against): profile for segment, profile in found.items()}
-            profiles.setdefault((version, "", over, against), f"no rows {_when(against)}")
+            profiles.setdefault((version, "", over, against), f"no rows {when(against)}" if version else empty(None))
     return Compared(profiles, counted)
 
 
-def _when(against: str) -> str:
+def when(against: str) -> str:
+    """The same as part of a sentence: no rows *1d ago*."""
     return "in the windows before" if against == "previous_window" else f"of the {said(against)}" if against in _NAMED else said(against)
 
 
@@ -133,7 +135,7 @@ def other_side(closed: Closed, need: Need, version: str, segment: str) -> Profil
     whole = closed.compared.get((version, "", need.over, need.against))
     if isinstance(whole, str):
         return whole
-    return f"no rows of {segment} {_when(need.against)}" if whole is not None else f"nothing {_when(need.against)}"
+    return f"no rows of {segment} {when(need.against)}" if whole is not None else f"nothing {when(need.against)}"
 
 
 def _reference(closed: Closed, version: str, segment: str) -> Profile | str:
@@ -146,9 +148,3 @@ def _reference(closed: Closed, version: str, segment: str) -> Profile | str:
         return closed.waiting[version]
     found = closed.references.get(("", segment)) if per == "model" else None
     return found or closed.reason or ("no rows in the reference" if segment else "no reference")
-
-
-def siblings(closed: Closed, need: Need, version: str, profile: Profile) -> Iterator[tuple[str, Profile]]:
-    """All that the model served on the other side: the version's own *profile*, and what was left of the whole."""
-    whole = closed.compared.get(("", "", need.over, need.against))
-    yield ("", whole) if isinstance(whole, Profile) else (version, profile)

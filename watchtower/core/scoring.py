@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from watchtower.core.comparing import other_side, said
+from watchtower.core.comparing import REFERENCE, other_side, said
+from watchtower.core.differing import difference
 from watchtower.core.measuring import measured
 from watchtower.core.merging import empty
 from watchtower.core.naming import AUTO, is_of_model, is_statistic, statistic_of
@@ -57,6 +58,8 @@ class _Desk:
     def score(self, need: Need, version: str, segment: str) -> Scores:
         """The scores of *need* at one place."""
         profile = self.closed.profiles.get((version, segment, need.over)) or empty(None)
+        if not is_statistic(need.measure) and need.against != REFERENCE:
+            return _enough(difference(self.closed, need, (version, segment), profile), need)
         if not is_statistic(need.measure):
             return _enough(measured(self.closed, need, (version, segment), profile, self._reference(need, version, segment)), need)
         reason = self._reason(need, profile)

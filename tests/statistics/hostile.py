@@ -25,7 +25,7 @@ CASES: Mapping[str, tuple[Values, Values]] = {
     "all missing in the reference": ([NAN] * N, LAST),
     "all missing on both sides": ([NAN] * N, [NAN] * M),
     "unseen categories": (["a", "b"] * (N // 2), ["c", "d", "e"] * (M // 3)),
-    "no category missing before": (["a", "b"] * (N // 2), [None] * M),  # type: ignore[list-item]
+    "no category missing before": (["a", "b"] * (N // 2), [None] * M),
     "infinite": (np.where(RNG.random(N) < 0.1, np.inf, FIRST), np.where(RNG.random(M) < 0.3, -np.inf, LAST)),
     "only infinite": (FIRST, [np.inf] * M),
     "huge": (FIRST, np.where(RNG.random(M) < 0.5, 1e308, -1e308)),

@@ -50,6 +50,13 @@ def test_inside_bins_merge_to_groups_of_about_equal_mass_and_the_outside_stays_a
     assert [(r, c) for r, c in table(found) if r == 0] == [(0, 200), (0, 200)]
 
 
+def test_a_value_or_two_beyond_the_range_are_no_cell_of_their_own() -> None:
+    """Below and above are empty in the reference by construction: 9 rows of 1,000 beside a reference of 1,000 would be 9 of its rows, 10 would be 10."""
+    reference = [0.0, 1.0] * 500
+    assert table(cells(pair(reference, [0.0, 1.0] * 500 + [9.0] * 9), 10)) == [(500, 500), (500, 509)]
+    assert table(cells(pair(reference, [0.0, 1.0] * 500 + [9.0] * 11), 10)) == [(0, 11), (500, 500), (500, 500)]
+
+
 def test_one_value_is_one_cell_and_proves_nothing() -> None:
     found = pair([7.0] * 300, [7.0] * 300)
     assert table(cells(found, 10)) == [(300, 300)]

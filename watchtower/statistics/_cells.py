@@ -13,6 +13,11 @@ LEAST = 5.0
 """A cell whose pooled expected count in the smaller sample is under this joins the rest."""
 LEAST_REST = 1.0
 """A rest under this joins the smallest other cell."""
+LEAST_NEW = 10.0
+"""What the reference never had (below, above, unseen) is a cell only where the window's share would be so many of the reference's rows.
+
+Below and above the reference's range are empty in it by construction: without this 9 % of quiet p-values of numbers fall under 0.05 at n_r = n_c.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +53,8 @@ def cells(pair: Pair, bins: int) -> Cells:
 
     Numeric inside bins merge to *bins* groups of about equal reference mass; below, above and missing stay cells of their own, and so does
     each category. Cells empty on both sides are dropped; those expected to hold fewer than 5 rows of the smaller sample form one rest, in
-    which *other* and *unseen* always are; a rest expected to hold less than 1 joins the smallest other cell.
+    which *other* and *unseen* always are; a rest expected to hold less than 1 joins the smallest other cell. *below* and *above* are in the rest, and a rest
+    empty in the reference joins the smallest other cell, while the window's share of it would be under 10 of the reference's rows.
     """
     key = f"cells {bins}"
     if key not in pair.memo:
@@ -57,7 +63,10 @@ def cells(pair: Pair, bins: int) -> Cells:
 
 
 def _grouped(pair: Pair, bins: int) -> tuple[Ints, Floats, Floats, Flags]:
-    """Owner, counts of both sides, and whether it belongs to the rest, of each cell after numeric bins were merged."""
+    """Owner, counts of both sides, and whether it belongs to the rest, of each cell after numeric bins were merged.
+
+    It does where it is other or unseen, or below or above and hardly there.
+    """
     binning, subjects = pair.binning, len(pair.indexes)
     chosen = [binning.bins[index] for index in pair.indexes]
     sizes = np.array([each.size for each in chosen], dtype=np.int64)
@@ -74,9 +83,17 @@ def _grouped(pair: Pair, bins: int) -> tuple[Ints, Floats, Floats, Flags]:
     start = np.cumsum(widths) - widths
     key = start[owner] + group
     rest = np.zeros(int(widths.sum()), dtype=bool)
-    rest[key[~numeric[owner] & ((from_end == 3) | (from_end == 2))]] = True
+    rest[key[(from_end == 3) | (from_end == 2)]] = True
     sides = [np.bincount(key, each, len(rest)).astype(np.float64, copy=False) for each in (reference, current)]
-    return np.repeat(np.arange(subjects), widths), sides[0], sides[1], rest
+    owner = np.repeat(np.arange(subjects), widths)
+    rows = np.bincount(owner, sides[0], subjects), np.bincount(owner, sides[1], subjects)
+    return owner, sides[0], sides[1], rest & (~numeric[owner] | _hardly_there(sides[0], sides[1], rows[0][owner], rows[1][owner]))
+
+
+def _hardly_there(reference: Floats | Ints, current: Floats | Ints, there: Floats | Ints, here: Floats | Ints) -> Flags:
+    """Empty in the reference, of whose rows the window's share would be under 10."""
+    flags: Flags = (reference == 0) & (current * there < LEAST_NEW * here)
+    return flags
 
 
 def _equal_mass(inside: Ints, owner: Ints, subjects: int, bins: int) -> Ints:
@@ -99,7 +116,7 @@ def _compared(owner: Ints, reference: Floats, current: Floats, rest: Flags, subj
     rests = np.unique(owner[rest])
     left = [np.bincount(owner[rest], each[rest], subjects)[rests] for each in (reference, current, expected)]
     owner, reference, current = owner[kept], reference[kept], current[kept]
-    tiny = (left[2] < LEAST_REST) & np.isin(rests, owner)
+    tiny = ((left[2] < LEAST_REST) | _hardly_there(left[0], left[1], rows[0][rests], rows[1][rests])) & np.isin(rests, owner)
     smallest = _smallest(owner, reference + current, rests[tiny])
     reference[smallest] += left[0][tiny]
     current[smallest] += left[1][tiny]

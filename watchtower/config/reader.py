@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,7 +53,8 @@ def read_settings(path: Path) -> Loaded:
     problems = _ordered([*document.problems, *wrong, *missing, *rules.problems, *checked.errors])
     if problems or settings is None:
         raise ConfigError(problems)
-    return Loaded(path, settings, rules.book, tuple(_ordered(checked.warnings)))
+    book = replace(rules.book, relative_to={name: model.relative_to for name, model in settings.models.items()})
+    return Loaded(path, settings, book, tuple(_ordered(checked.warnings)))
 
 
 def read_model(path: Path, model: type[Model]) -> Model:

@@ -1,17 +1,21 @@
 """Rules as operators write them."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
 
 from watchtower.conditions import Condition
+from watchtower.conditions._bounded import AUTO, Bounded
 from watchtower.conditions._reading import reach
-from watchtower.nouns.score import Need, Over, matches
+from watchtower.nouns.score import MeasureName, Need, Over, matches
 from watchtower.nouns.settings import Frozen, Span, Stretch
+
+REFERENCE = "reference"
+_PLAIN = MeasureName("", "")
 
 
 class Rule(Frozen):
@@ -72,12 +76,53 @@ class RuleBook:
     size: timedelta
     notifiers: tuple[str, ...] = ()
     digest: str = ""
+    written: Mapping[str, Rule] = field(default_factory=dict)
+    """By name, rules with a calibrated bound as they were written: that is their identity."""
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    """By name, why a rule has no calibrated bound yet."""
+    relative_to: Mapping[str, str] = field(default_factory=dict)
+    """By model ("*" the others), what statistics compare with in rules that do not say."""
+
+    def digest_of(self, rule: Rule) -> str:
+        """As :meth:`Rule.digest`; a new bound of the same rule does not change it."""
+        return self.written.get(rule.name, rule).digest()
+
+    def bounded(self, bounds: Mapping[str, float], lacking: Mapping[str, str]) -> "RuleBook":
+        """The book with these *bounds*, by rule, in the place of `value: auto`, and why others have none."""
+        rules = tuple(rule if rule.name not in bounds else _with_bound(rule, bounds[rule.name]) for rule in self.rules)
+        return replace(self, rules=rules, written={rule.name: rule for rule in self.rules if rule.name in bounds}, lacking=lacking)
 
     def of(self, model: str) -> tuple[Rule, ...]:
-        """The rules that watch *model*."""
-        return tuple(rule for rule in self.rules if matches(rule.model, model))
+        """The rules that watch *model*, with what its settings say they compare with."""
+        against = self.relative_to.get(model, self.relative_to.get("*", REFERENCE))
+        watching = (rule for rule in self.rules if matches(rule.model, model))
+        return tuple(rule if against == REFERENCE else rule.model_copy(update={"when": _compared_with(rule.when, against)}) for rule in watching)
 
     def needs(self, model: str) -> Iterator[Need]:
         """Every score that the rules of *model* ask for."""
         for rule in self.of(model):
             yield from rule.needs(self.size)
+
+
+def auto(rule: Rule) -> Bounded | None:
+    """The rule's condition, where its bound is to be calibrated."""
+    return rule.when if isinstance(rule.when, Bounded) and rule.when.value == AUTO else None
+
+
+def _compared_with(condition: Condition, against: str) -> Condition:
+    """*condition* with *against* where a statistic in it does not say what it compares with; plain measures stay what they are."""
+    changes: dict[str, object] = {}
+    for name in type(condition).model_fields:
+        value = getattr(condition, name)
+        if isinstance(value, Condition):
+            changes[name] = _compared_with(value, against)
+        elif isinstance(value, tuple):
+            changes[name] = tuple(_compared_with(each, against) if isinstance(each, Condition) else each for each in value)
+        elif name == "relative_to" and name not in condition.model_fields_set and getattr(condition, "measure", _PLAIN).is_tested:
+            changes[name] = against
+    return condition.model_copy(update=changes) if changes else condition
+
+
+def _with_bound(rule: Rule, bound: float) -> Rule:
+    when = rule.when.model_copy(update={"value": bound, "false_alarms": None})
+    return rule.model_copy(update={"when": when})

@@ -15,7 +15,7 @@ _FAMILIES_OF_STATISTICS = ("drift", "prediction")
 def known(measure: MeasureName) -> str | None:
     """None where *measure* can be scored; else a sentence that names the nearest one that can."""
     plain = MeasureName(measure.family, measure.name)
-    if str(plain) not in names():
+    if str(plain) not in names() and not is_open(plain):
         near = get_close_matches(str(plain), names(), 1, cutoff=0.5)
         return f"unknown measure '{measure}'" + (f" (did you mean {near[0]}?)" if near else f"; known families: {', '.join(_families())}")
     if not measure.parameters:
@@ -53,4 +53,9 @@ def statistic_of(measure: MeasureName) -> Statistic:
 
 def is_of_model(measure: MeasureName) -> bool:
     """Whether it is the whole model's, told with version ""."""
-    return measure.family in Measure.kinds() and measure.name in Measure.member(measure.family).of_model
+    return measure.family in Measure.kinds() and (is_open(measure) or measure.name in Measure.member(measure.family).of_model)
+
+
+def is_open(measure: MeasureName) -> bool:
+    """Whether it is of a family whose names settings may add to: `resource.queue_depth` is whatever a meter calls so."""
+    return measure.family in Measure.kinds() and Measure.member(measure.family).is_open

@@ -18,6 +18,9 @@ from watchtower.statistics import Statistic
 _BINARY = 2
 
 
+_WITHOUT_ROWS = frozenset({"gpu", "resource", "version"})
+
+
 def score(closed: Closed, needs: frozenset[Need]) -> Board:
     """The board of *closed*: the live version first, then what else served; whoever has no score has a reason."""
     desk = _Desk(closed)
@@ -140,8 +143,8 @@ def automatic(binning: Binning, index: int) -> str:
 
 
 def _enough(scores: Scores, need: Need) -> Scores:
-    """The scores, less those of fewer rows than a rule asks for; rates are counts of rows and are always told."""
-    if need.min_rows is None or need.measure == MeasureName("traffic", "rate"):
+    """The scores, less those of fewer rows than a rule asks for; rates are counts of rows, and machines and ages have none: always told."""
+    if need.min_rows is None or need.measure == MeasureName("traffic", "rate") or need.measure.family in _WITHOUT_ROWS:
         return scores
     few = [f"{n:,} of {need.min_rows:,} rows" if n < need.min_rows else None for n in scores.n.tolist()]
     reasons = tuple(reason or scarce for reason, scarce in zip(scores.reasons, few, strict=True))

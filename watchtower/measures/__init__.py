@@ -14,6 +14,8 @@ class Measure(Kind):
     tested: ClassVar[frozenset[str]] = frozenset()
     of_model: ClassVar[frozenset[str]] = frozenset()
     """Names that are the whole model's, told with version ""."""
+    is_open: ClassVar[bool] = False
+    """Whether settings may add names (what a meter reads); all of an open family's names are the whole model's."""
 
     @abstractmethod
     def score(self, name: str, view: View) -> Scores:

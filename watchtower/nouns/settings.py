@@ -3,9 +3,9 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, model_validator
 
 from watchtower.nouns.batch import FeatureType, PredictionKind
 
@@ -249,6 +249,13 @@ class CapacitySettings(Frozen):
     p99_limit: Duration | None = None
     """Left out per_instance: the most that an instance has served while P99 of the latency stayed within this."""
 
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.per_instance is None and self.p99_limit is None:
+            msg = "say per_instance, or p99_limit to have it estimated"
+            raise ValueError(msg)
+        return self
+
 
 class CostSettings(Frozen):
     """What machines cost."""
@@ -280,6 +287,8 @@ class Watched(Frozen):
     """ONNX input -> the features stacked on axis 1."""
     evidence: EvidenceSettings = EvidenceSettings()
     """How sure a verdict must be."""
+    importance: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Feature -> how much it matters to `drift.weighted`; left out: permutation importance from re-running the live version."""
     capacity: CapacitySettings | None = None
     """What one instance can serve; `capacity.instances` needs it."""
     cost: CostSettings | None = None

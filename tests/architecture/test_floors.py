@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "watchtower").rglob("*.py"))
-FAMILIES = ("formats", "statistics", "measures", "conditions", "sources", "notifiers", "runners", "rollback_targets", "model_stores", "meters")
+FAMILIES = ("formats", "statistics", "analyses", "measures", "conditions", "sources", "notifiers", "runners", "rollback_targets", "model_stores", "meters")
 CLOCK = ROOT / "watchtower" / "edges" / "clock.py"
 WALL = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 

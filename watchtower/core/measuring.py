@@ -43,6 +43,8 @@ def view_of(closed: Closed, need: Need, place: tuple[str, str], profile: Profile
         readings=closed.readings.since(closed.window.end - timedelta(seconds=seconds)),
         run=closed.run[-(windows if need.over.rows else need.over.windows) :],
         size=(closed.window.end - closed.window.start).total_seconds(),
+        analysed=closed.analysed.scores.get((need, version, segment)),
+        calibration=closed.analysed.calibrations.get(version, closed.analysed.reason),
     )
 
 

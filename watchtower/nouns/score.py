@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
+from watchtower.nouns.analysis import Calibration
 from watchtower.nouns.batch import Floats, Ints
 from watchtower.nouns.binning import Binning
 from watchtower.nouns.profile import Profile
@@ -168,6 +169,23 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Analysed:
+    """What the analysis child found for one closed window: slow scores, and what it knows of versions.
+
+    Attributes:
+        scores: (need, version, segment) -> its scores.
+        importance: version -> feature -> how much it matters (0 or more), or why that is unknown.
+        calibrations: version -> its calibration, or why there is none.
+        reason: why a slow score that is not here is not here.
+    """
+
+    scores: Mapping[tuple[Need, str, str], Scores] = field(default_factory=dict)
+    importance: Mapping[str, Mapping[str, float] | str] = field(default_factory=dict)
+    calibrations: Mapping[str, Calibration | str] = field(default_factory=dict)
+    reason: str = "nothing was analysed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class View:
     """One (version, segment) of a closed window, as measures see it.
 
@@ -195,6 +213,10 @@ class View:
     """The need's base windows one by one, oldest first, whoever was live: (version, segment) -> profile."""
     size: float = 60.0
     """Seconds of one base window."""
+    analysed: Scores | None = None
+    """What the analysis child found for this need, version and segment."""
+    calibration: Calibration | str = "version not calibrated"
+    """The version's calibration, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,6 +259,8 @@ class Closed:
     """(version, over, against) -> how many base windows stand behind what is compared with."""
     waiting: Mapping[str, str] = field(default_factory=dict)
     """Version -> why it has no reference of its own yet (`per: version`)."""
+    analysed: Analysed = field(default_factory=Analysed)
+    """What the analysis child found."""
 
 
 def matches(glob: str, name: str) -> bool:

@@ -51,7 +51,7 @@ def at(values: Values, rows: Ints) -> Values:
 def spelling(values: Values) -> list[str | None]:
     """Every value as the one text that means it; None where it is missing."""
     texts = [values.texts[code] if code >= 0 else None for code in values.codes.tolist()]
-    return [spelled(number) if text is None else text for text, number in zip(texts, values.numbers.tolist(), strict=True)]
+    return [spelled(number) if text is None else text or None for text, number in zip(texts, values.numbers.tolist(), strict=True)]
 
 
 def labelled(met: Met, kind: PredictionKind, positive: object = None, centre: float = 0.0) -> Labelled:

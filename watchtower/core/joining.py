@@ -1,0 +1,244 @@
+"""Two halves, predictions and labels, wait for each other by the hash of their id; what meets is told once. Pure but for the tally between two checkpoints."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from watchtower.core.answers import spelled
+from watchtower.core.labelled import at
+from watchtower.nouns.batch import Codes, Column, Flags, Floats, Ints, Labels, NumberColumn, PredictionBatch, TextColumn
+from watchtower.nouns.binning import Binning
+from watchtower.nouns.labels import Halves, Hashes, LabelHalf, PredictionHalf, Values
+
+ALL = 2**64 - 1
+_LONGEST = 256
+"""Bytes of an id that are hashed as they are; longer ones by their SHA-256."""
+_ADD, _ONE, _TWO = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+def hashes_of(ids: Sequence[str]) -> Hashes:
+    """A 64-bit hash of each id that is the same in every process: splitmix64 (Steele et al. 2014) over its UTF-8, eight bytes at a time."""
+    raw = [each.encode(errors="surrogatepass") for each in ids]
+    lengths: Ints = np.fromiter(map(len, raw), np.int64, len(raw))
+    if not raw or not lengths.max():
+        return np.zeros(len(raw), dtype=np.uint64)
+    if lengths.max() > _LONGEST:
+        raw = [each if len(each) <= _LONGEST else hashlib.sha256(each).hexdigest().encode() for each in raw]
+    bytes_of: Ints = np.fromiter(map(len, raw), np.int64, len(raw))
+    width = -(-int(bytes_of.max()) // 8) * 8
+    words = np.array(raw, dtype=f"S{width}").view("<u8").reshape(len(raw), width // 8).astype(np.uint64, copy=False)
+    found: Hashes = lengths.astype(np.uint64) * _ADD
+    for i in range(width // 8):
+        found = np.where(bytes_of > 8 * i, _mixed(found ^ words[:, i]), found)
+    return found
+
+
+def _mixed(x: Hashes) -> Hashes:
+    x = x + _ADD
+    x = (x ^ (x >> np.uint64(30))) * _ONE
+    x = (x ^ (x >> np.uint64(27))) * _TWO
+    return x ^ (x >> np.uint64(31))
+
+
+def kept(hashes: Hashes, halvings: int) -> Flags:
+    """Which ids are kept where the share was halved so often; both halves are held to the same."""
+    flags: Flags = hashes <= np.uint64(ALL >> halvings)
+    return flags
+
+
+# ------------------------------------------------------------------------------------------------------ halves
+
+
+@dataclass(slots=True)
+class HalvesTally:
+    """Halves between two checkpoints.
+
+    Attributes:
+        every: labels are expected of every model; else only of those in *halvings*, which a first label adds to.
+        halvings: how often the share of ids that are kept was halved, by model.
+    """
+
+    every: bool = False
+    halvings: dict[str, int] = field(default_factory=dict)
+    _predictions: dict[str, list[PredictionHalf]] = field(default_factory=dict)
+    _labels: dict[str, list[LabelHalf]] = field(default_factory=dict)
+
+    def add(self, batch: PredictionBatch, binning: Binning | None, valid_from: int) -> None:
+        """Keeps what waits of served rows: those with an id and a single-valued prediction. Segments count from *valid_from* on."""
+        if not (self.every or batch.model in self.halvings) or batch.ids is None:
+            return
+        half = _half_of(batch, self.halvings.get(batch.model, 0), binning, valid_from)
+        if half is not None:
+            self._predictions.setdefault(batch.model, []).append(half)
+
+    def add_labels(self, labels: Labels) -> None:
+        """Keeps labels by model."""
+        models = np.array(labels.model, dtype=object)
+        for model in dict.fromkeys(labels.model):
+            halvings = self.halvings.setdefault(model, 0)
+            mine = np.flatnonzero(models == model)
+            hashes = hashes_of([labels.ids[i] for i in mine.tolist()])
+            good = kept(hashes, halvings)
+            rows = mine[good]
+            if len(rows):
+                half = LabelHalf(hashes[good], labels.times[rows], values_of([labels.labels[i] for i in rows.tolist()]))
+                self._labels.setdefault(model, []).append(half)
+
+    def take(self) -> Halves:
+        """What has come since the last call."""
+        found = Halves(
+            {model: joined_predictions(each) for model, each in self._predictions.items()}, {model: joined_labels(each) for model, each in self._labels.items()}
+        )
+        self.clear()
+        return found
+
+    def clear(self) -> None:
+        """Forgets what has come."""
+        self._predictions, self._labels = {}, {}
+
+
+def _half_of(batch: PredictionBatch, halvings: int, binning: Binning | None, valid_from: int) -> PredictionHalf | None:
+    ids, column = batch.ids or (), batch.prediction
+    there = _has_value(column)
+    if there is None or not ids:
+        return None
+    rows = np.flatnonzero(there & np.fromiter(map(bool, ids), np.bool_, len(ids)))
+    hashes = hashes_of([ids[i] for i in rows.tolist()])
+    good = kept(hashes, halvings)
+    rows, hashes = rows[good], hashes[good]
+    if not len(rows):
+        return None
+    places, codes = _places(batch, rows, binning, valid_from)
+    weights: Floats | None = None if batch.sampling is None else 1 / np.where(np.isnan(batch.sampling[rows]), 1.0, batch.sampling[rows])
+    return PredictionHalf(hashes, batch.times[rows], places, codes, _values(column, rows), weights)
+
+
+def _has_value(column: Column | None) -> Flags | None:
+    if isinstance(column, NumberColumn):
+        finite: Flags = np.isfinite(column.values)
+        return finite
+    return column.codes >= 0 if isinstance(column, TextColumn) else None
+
+
+def _values(column: Column | None, rows: Ints) -> Values:
+    if isinstance(column, TextColumn):
+        spelt = [spelled(name) or "" for name in column.names]
+        return values_of([spelt[code] for code in column.codes[rows].tolist()])
+    numbers = column.values[rows] if column is not None else np.zeros(0)
+    return Values(numbers, (), np.full(len(numbers), -1, dtype=np.int32))
+
+
+def values_of(texts: Sequence[str]) -> Values:
+    """Texts as values: what is spelled as a number is one."""
+    names = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    codes = np.array([names[text] for text in texts], dtype=np.int32)
+    numbers = np.array([_as_number(spelled(name)) for name in names], dtype=np.float64)
+    words = [spelled(name) or "" for name in names]
+    wordy = np.isnan(numbers)
+    table = np.where(wordy, np.cumsum(wordy) - 1, -1).astype(np.int32)
+    return Values(numbers[codes], tuple(word for word, is_word in zip(words, wordy.tolist(), strict=True) if is_word), table[codes])
+
+
+def _as_number(text: str | None) -> float:
+    """The number that is spelled so, NaN where there is none."""
+    try:
+        value = float(text) if text else float("nan")
+    except ValueError:
+        return float("nan")
+    return value if spelled(value) == text else float("nan")
+
+
+def _places(batch: PredictionBatch, rows: Ints, binning: Binning | None, valid_from: int) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], Codes]:
+    columns = [] if binning is None else [(name, values) for name, values in binning.segments.items()]
+    combined = batch.versions.codes[rows].astype(np.int64)
+    early = batch.times[rows] < valid_from
+    sizes = []
+    for name, values in columns:
+        codes = np.where(early, len(values) + 1, _segment_codes(batch.features.get(name), values, rows))
+        combined = combined * (len(values) + 2) + codes
+        sizes.append(len(values) + 2)
+    found, inverse = np.unique(combined, return_inverse=True)
+    places = []
+    for code in found.tolist():
+        segments: list[str] = []
+        for (name, values), size in zip(columns[::-1], sizes[::-1], strict=True):
+            code, part = divmod(code, size)  # noqa: PLW2901  peeled off from the last column on
+            if part <= len(values):
+                segments.append(f"{name}={values[part] if part < len(values) else 'other'}")
+        places.append((batch.versions.names[code], tuple(segments[::-1])))
+    return tuple(places), inverse.astype(np.int32)
+
+
+def _segment_codes(column: Column | None, values: Sequence[str], rows: Ints) -> Ints:
+    """Index of each row's segment; ``len(values)`` is *other*, missing ones too."""
+    if not isinstance(column, TextColumn):
+        return np.full(len(rows), len(values), dtype=np.int64)
+    index = {value: i for i, value in enumerate(values)}
+    table = np.array([*(index.get(name, len(values)) for name in column.names), len(values)], dtype=np.int64)
+    return table[column.codes[rows]]
+
+
+# ------------------------------------------------------------------------------------------------------ one after the other
+
+
+def joined_values(parts: Sequence[Values]) -> Values:
+    """Values one after the other, under one dictionary."""
+    texts = {text: i for i, text in enumerate(dict.fromkeys(text for part in parts for text in part.texts))}
+    codes = []
+    for part in parts:
+        table = np.array([*(texts[text] for text in part.texts), -1], dtype=np.int32)
+        codes.append(table[part.codes])
+    return Values(np.concatenate([part.numbers for part in parts]), tuple(texts), np.concatenate(codes))
+
+
+def joined_predictions(parts: Sequence[PredictionHalf]) -> PredictionHalf:
+    """Halves one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    places = {place: i for i, place in enumerate(dict.fromkeys(place for part in parts for place in part.places))}
+    weighed = any(part.weights is not None for part in parts)
+    return PredictionHalf(
+        hashes=np.concatenate([part.hashes for part in parts]),
+        times=np.concatenate([part.times for part in parts]),
+        places=tuple(places),
+        codes=np.concatenate([np.array([places[place] for place in part.places], dtype=np.int32)[part.codes] for part in parts]),
+        values=joined_values([part.values for part in parts]),
+        weights=np.concatenate([np.ones(len(part.times)) if part.weights is None else part.weights for part in parts]) if weighed else None,
+    )
+
+
+def joined_labels(parts: Sequence[LabelHalf]) -> LabelHalf:
+    """Halves one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return LabelHalf(
+        np.concatenate([part.hashes for part in parts]), np.concatenate([part.times for part in parts]), joined_values([part.values for part in parts])
+    )
+
+
+def predictions_at(half: PredictionHalf, rows: Ints) -> PredictionHalf:
+    """The predictions of *rows*."""
+    weights = None if half.weights is None else half.weights[rows]
+    return replace(half, hashes=half.hashes[rows], times=half.times[rows], codes=half.codes[rows], values=at(half.values, rows), weights=weights)
+
+
+def labels_at(half: LabelHalf, rows: Ints) -> LabelHalf:
+    """The labels of *rows*."""
+    return LabelHalf(half.hashes[rows], half.times[rows], at(half.values, rows))
+
+
+def no_values() -> Values:
+    """None at all."""
+    return Values(np.zeros(0), (), np.zeros(0, dtype=np.int32))
+
+
+def no_predictions() -> PredictionHalf:
+    """None at all."""
+    return PredictionHalf(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64), (), np.zeros(0, dtype=np.int32), no_values())
+
+
+def no_labels() -> LabelHalf:
+    """None at all."""
+    return LabelHalf(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64), no_values())

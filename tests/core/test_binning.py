@@ -155,9 +155,19 @@ def test_values_of_another_type_and_lacking_columns_are_missing() -> None:
 def test_texts_and_embeddings_are_only_there_or_missing() -> None:
     columns: dict[str, Column] = {"t": texts("x", None, "y"), "e": VectorColumn(np.array([[1.0, 2.0], [NAN, NAN], [NAN, 3.0]]))}
     settings = {"t": FeatureSettings(type=FeatureType.TEXT), "e": FeatureSettings(type=FeatureType.EMBEDDING)}
-    cells, _, oddities = fold_columns(make_binning(columns, settings, None, ()), columns, 3)
-    assert cells.tolist() == [2, 0, 1] * 2
+    binning = make_binning(columns, settings, None, ())
+    assert binning.subjects == ("t", "e", "t.length", "t.unknown_words", "e.norm")
+    cells, _, oddities = fold_columns(binning, columns, 3)
+    assert cells[:6].tolist() == [2, 0, 1] * 2
     assert not oddities.any()
+
+
+def test_embeddings_of_another_width_are_type_errors() -> None:
+    settings = {"e": FeatureSettings(type=FeatureType.EMBEDDING)}
+    binning = make_binning({"e": VectorColumn(np.ones((2, 3)))}, settings, None, ())
+    wider = {"e": VectorColumn(np.array([[1.0] * 4, [NAN] * 4]))}
+    cells, _, oddities = fold_columns(binning, wider, 2)
+    assert (cells[:3].tolist(), oddities.tolist()) == ([0, 0, 2], [[1, 0], [0, 0]])
 
 
 def test_declared_features_alone_are_folded_then_the_prediction() -> None:
@@ -165,7 +175,7 @@ def test_declared_features_alone_are_folded_then_the_prediction() -> None:
     number = FeatureSettings(type=FeatureType.NUMERIC)
     settings = {"b": number, "gone": number, "a": FeatureSettings(type=FeatureType.CATEGORICAL)}
     binning = make_binning(columns, settings, PredictionKind.PROBABILITY, ("a",))
-    assert binning.subjects == ("b", "gone", "a", PREDICTION)
+    assert binning.subjects == ("b", "gone", "a", PREDICTION, "prediction.confidence", "prediction.entropy", "prediction.positive")
     assert binning.segments == {"a": ("x", "y")}
     assert make_binning(columns, settings, PredictionKind.VECTOR, ()).subjects == ("b", "gone", "a")
     assert make_binning(columns, settings, None, ()).subjects == ("b", "gone", "a")

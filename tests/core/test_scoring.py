@@ -61,7 +61,8 @@ def test_drift_is_of_every_feature_and_prediction_statistics_of_the_prediction()
     assert list(drift) == ["amount", "country", "new"]
     assert float(drift["amount"]) > 1
     assert float(drift["country"]) < 0.1
-    assert list(scored(one("prediction.psi"), at)) == [""]
+    assert list(scored(one("prediction.psi"), at)) == ["", "prediction.confidence", "prediction.entropy", "prediction.positive"]
+    assert MeasureName.parse("prediction.psi").subjects == ""
     assert scored(one("prediction.mean"), at)[""] == pytest.approx(0.5, abs=0.05)
 
 
@@ -192,7 +193,7 @@ def test_known_measures_can_be_scored(measure: str) -> None:
         ("drift.psy", "did you mean drift.psi?"),
         ("latency.p98", "did you mean latency.p9"),
         ("prediction.auto", "unknown measure 'prediction.auto'"),
-        ("zz.qqqqq", "known families: drift, errors, gpu"),
+        ("zz.qqqqq", "known families: capacity, cost, drift, errors"),
         ("drift.psi(bin=3)", "its parameters: bins"),
         ("drift.psi(bins=1)", "bins: Input should be greater than or equal to 2"),
         ("drift.wasserstein(bins=3)", "its parameters: none"),

@@ -10,7 +10,7 @@ from watchtower.core.slicing import sliced
 from watchtower.nouns.alert import Alert, AlertId, AlertState
 from watchtower.nouns.attribution import Attribution, CellMoved, Moved, Outside, SegmentMoved
 from watchtower.nouns.batch import Flags, Floats, Ints, NumberColumn, PredictionBatch, TextColumn
-from watchtower.nouns.binning import PREDICTION, Binning, Bins, CategoryBins, NumericBins
+from watchtower.nouns.binning import Binning, Bins, CategoryBins, NumericBins
 from watchtower.nouns.plan import Evaluation, Incident, Moment
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Closed, Over, Pair, Scores
@@ -39,7 +39,7 @@ def attribution(closed: Closed, version: str, segment: str, over: Over, subject:
         return Attribution(reason=closed.reason or "no reference")
     if profile is None or not profile.rows or profile.binning != binning.id:
         return Attribution(reason="no rows under this reference")
-    subjects = tuple(each for each in binning.subjects if each != PREDICTION)
+    subjects = tuple(each for each in binning.subjects if not binning.is_of_prediction(each))
     ranked = _ranked(_distances(binning, reference, profile, subjects), weights)
     if subject not in binning.subjects and ranked:
         subject = ranked[0].subject
@@ -56,7 +56,7 @@ def outside(binning: Binning, batch: PredictionBatch) -> Outside:
     """The rows of *batch* with any feature beyond the reference's smallest or largest value, or of a category that the reference never had."""
     out = np.zeros(len(batch), dtype=bool)
     for name, bins in zip(binning.subjects, binning.bins, strict=True):
-        column = None if name == PREDICTION else batch.features.get(name)
+        column = batch.features.get(name) if binning.is_feature(name) else None
         if isinstance(bins, NumericBins) and isinstance(column, NumberColumn):
             with np.errstate(invalid="ignore"):
                 out |= (column.values < bins.edges[0]) | (column.values > bins.edges[-1])
@@ -164,12 +164,12 @@ def _moved_cells(binning: Binning, reference: Profile, profile: Profile, subject
     rows = int(before.sum()), int(now.sum())
     if not all(rows):
         return []
-    groups = list(_groups(binning.bins[i], before))
+    groups = list(cell_groups(binning.bins[i], before))
     moved = [CellMoved(subject, name, int(before[cells].sum()) / rows[0], int(now[cells].sum()) / rows[1]) for name, cells in groups]
     return sorted((each for each in moved if abs(each.now - each.before) >= 0.01), key=lambda each: -abs(each.now - each.before))[:CELLS]
 
 
-def _groups(bins: Bins, mass: Ints) -> Iterator[tuple[str, Ints]]:
+def cell_groups(bins: Bins, mass: Ints) -> Iterator[tuple[str, Ints]]:
     """(words, cells): the cells of a subject as people tell them apart."""
     if isinstance(bins, CategoryBins):
         yield from ((name, np.array([k])) for k, name in enumerate((*bins.names, "other", "unseen", "missing")))

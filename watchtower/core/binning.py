@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from watchtower.core.deriving import derived_columns, derived_of_features, derived_of_prediction
 from watchtower.nouns.batch import Column, FeatureType, Floats, Ints, NumberColumn, PredictionKind, TextColumn, VectorColumn
-from watchtower.nouns.binning import PREDICTION, Binning, Bins, CategoryBins, NumericBins
+from watchtower.nouns.binning import PREDICTION, Binning, Bins, CategoryBins, Derived, NumericBins
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import FeatureSettings
 
@@ -32,19 +33,25 @@ def make_binning(columns: Mapping[str, Column], settings: Mapping[str, FeatureSe
     """The cells of the reference's *columns* (the prediction is subject ""), the same whatever the rows' order.
 
     *settings* are the declared features, which alone are folded, in their order; empty: all columns, by name, each of the type of its values.
-    *prediction* is None where the reference has none; vectors and rankings are not folded.
+    *prediction* is None where the reference has none; of a vector its class is, rankings are not folded. Texts, embeddings, probabilities
+    and vectors have derived subjects beside them (see core/deriving.py).
     """
     declared = settings or {name: FeatureSettings(type=inferred(columns[name])) for name in sorted(columns) if name != PREDICTION}
-    wanted = dict(declared)
-    kind = None if prediction is None else prediction_type(prediction)
+    derived = derived_of_features(columns, {name: each.type for name, each in declared.items()})
+    wanted = {**declared, **{subject: FeatureSettings(type=FeatureType.NUMERIC) for subject in derived}}
+    kind = None if prediction is None or _is_no_vector(prediction, columns.get(PREDICTION)) else prediction_type(prediction)
     if kind is not None and PREDICTION in columns:
-        wanted[PREDICTION] = FeatureSettings(type=kind)
+        of_prediction = derived_of_prediction(columns[PREDICTION], prediction, declared)
+        derived |= of_prediction
+        wanted |= {PREDICTION: FeatureSettings(type=kind), **{each: FeatureSettings(type=FeatureType.NUMERIC) for each in of_prediction if each != PREDICTION}}
+    widths = {name: each.values.shape[1] for name, each in columns.items() if name in wanted and isinstance(each, VectorColumn) and each.values.shape[1]}
+    made = {**columns, **derived_columns(derived, widths, columns, own=True)}
     subjects = tuple(wanted)
     types = tuple(each.type for each in wanted.values())
-    bins = tuple(_bins(columns.get(name), each) for name, each in wanted.items())
+    bins = tuple(_bins(made.get(name), each) for name, each in wanted.items())
     offsets = (0, *np.cumsum([each.size for each in bins]).tolist())
     frozen = {name: _segment_values(columns.get(name)) for name in segments}
-    return Binning(_digest(subjects, types, bins, frozen), subjects, types, bins, offsets, frozen)
+    return Binning(_digest(subjects, types, bins, frozen, derived, widths), subjects, types, bins, offsets, frozen, derived, widths)
 
 
 def inferred(column: Column) -> FeatureType:
@@ -54,11 +61,15 @@ def inferred(column: Column) -> FeatureType:
     return FeatureType.CATEGORICAL if isinstance(column, TextColumn) else FeatureType.EMBEDDING
 
 
+def _is_no_vector(kind: PredictionKind, column: Column | None) -> bool:
+    return kind is PredictionKind.VECTOR and not isinstance(column, VectorColumn)
+
+
 def prediction_type(kind: PredictionKind) -> FeatureType | None:
-    """How a prediction is folded; None: not at all (vectors and rankings)."""
+    """How a prediction is folded (a vector by its class); None: not at all (rankings)."""
     if kind in (PredictionKind.PROBABILITY, PredictionKind.NUMBER):
         return FeatureType.NUMERIC
-    return FeatureType.CATEGORICAL if kind is PredictionKind.CLASS else None
+    return FeatureType.CATEGORICAL if kind in (PredictionKind.CLASS, PredictionKind.VECTOR) else None
 
 
 def _bins(column: Column | None, settings: FeatureSettings) -> Bins:
@@ -112,7 +123,14 @@ def _segment_values(column: Column | None) -> tuple[str, ...]:
     return tuple(name for name, _ in _by_mass(column)[:SEGMENT_VALUES])
 
 
-def _digest(subjects: Sequence[str], types: Sequence[FeatureType], bins: Sequence[Bins], segments: Mapping[str, tuple[str, ...]]) -> str:
+def _digest(  # noqa: PLR0913, PLR0917  all that a binning is
+    subjects: Sequence[str],
+    types: Sequence[FeatureType],
+    bins: Sequence[Bins],
+    segments: Mapping[str, tuple[str, ...]],
+    derived: Mapping[str, Derived],
+    widths: Mapping[str, int],
+) -> str:
     """A digest of all that decides which cell a value is counted in."""
     digest = hashlib.sha256()
     for subject, kind, each in zip(subjects, types, bins, strict=True):
@@ -122,6 +140,11 @@ def _digest(subjects: Sequence[str], types: Sequence[FeatureType], bins: Sequenc
         else:
             digest.update(repr((each.names, sorted(each.others))).encode())
     digest.update(repr(sorted(segments.items())).encode())
+    for subject, made in derived.items():
+        digest.update(f"{subject!r} {made.source!r} {made.how.value} {made.logits} {len(made.words)}".encode())
+        digest.update(np.concatenate([made.words, made.rare]).astype("<i8").tobytes())
+    if widths:
+        digest.update(repr(sorted(widths.items())).encode())
     return digest.hexdigest()[:32]
 
 
@@ -134,17 +157,20 @@ def empty_counts(binning: Binning | None) -> Counts:
     return np.zeros(size, dtype=np.int64), np.zeros((subjects, 5)), np.zeros((subjects, 2), dtype=np.int64)
 
 
-def make_reference_profile(binning: Binning, columns: Mapping[str, Column], rows: int) -> Profile:
-    """What windows are compared with: the reference's own *rows*, folded."""
-    cells, moments, oddities = fold_columns(binning, columns, rows)
+def make_reference_profile(binning: Binning, columns: Mapping[str, Column], rows: int, *, own: bool = True) -> Profile:
+    """What windows are compared with: the reference's *rows*, folded. *own*: they are (some of) those that made the *binning*."""
+    cells, moments, oddities = fold_columns(binning, columns, rows, derived_columns(binning.derived, binning.widths, columns, own=own))
     return Profile(binning.id, rows, float(rows), cells, moments, oddities)
 
 
-def fold_columns(binning: Binning, columns: Mapping[str, Column], rows: int) -> Counts:
+def fold_columns(binning: Binning, columns: Mapping[str, Column], rows: int, derived: Mapping[str, Column] | None = None) -> Counts:
     """Counts *rows* rows: cells int64[binning.size], moments float64[subjects, 5] and oddities int64[subjects, 2] as in a Profile.
 
-    A subject without a column is missing in every row; values of a column of another type than the subject's are type errors.
+    A subject without a column is missing in every row; values of a column of another type or width than the subject's are type errors.
+    *derived* are the derived subjects' columns, made here where none are given.
     """
+    if binning.derived:
+        columns = {**columns, **(derived_columns(binning.derived, binning.widths, columns) if derived is None else derived)}
     counts = empty_counts(binning)
     cells, _, oddities = counts
     numeric: list[tuple[int, Floats]] = []
@@ -159,7 +185,7 @@ def fold_columns(binning: Binning, columns: Mapping[str, Column], rows: int) -> 
             numeric.append((i, column.values))
         elif isinstance(bins, CategoryBins) and isinstance(column, TextColumn) and binning.types[i] is FeatureType.CATEGORICAL:
             cells[binning.offsets[i] : binning.offsets[i + 1]] = _count_names(bins, column, rows)
-        elif isinstance(column, _PLAIN.get(binning.types[i], ())):
+        elif isinstance(column, _PLAIN.get(binning.types[i], ())) and _of_width(column, binning.widths.get(subject)):
             here = _present(column)
             cells[binning.offsets[i + 1] - 3 : binning.offsets[i + 1]] = here, 0, rows - here
         else:
@@ -168,6 +194,10 @@ def fold_columns(binning: Binning, columns: Mapping[str, Column], rows: int) -> 
     with np.errstate(over="ignore", invalid="ignore"):  # sums of huge numbers are infinite, and what reads them says so
         _fold_numbers(binning, numeric, rows, counts)
     return counts
+
+
+def _of_width(column: Column, width: int | None) -> bool:
+    return width is None or not isinstance(column, VectorColumn) or column.values.shape[1] == width
 
 
 def _present(column: Column) -> int:

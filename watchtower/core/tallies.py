@@ -116,7 +116,7 @@ class Tally:
             columns[PREDICTION] = batch.prediction
         else:
             columns.pop(PREDICTION, None)
-        cells, moments, oddities = fold_columns(binning, columns, len(batch))
+        cells, moments, oddities = fold_columns(binning, columns, len(batch), batch.derived)
         self.cells += cells
         self.moments += moments
         self.oddities += oddities

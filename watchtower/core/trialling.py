@@ -106,7 +106,7 @@ def sample(count: int, most: int, preferred: Flags | None) -> Ints:
 
 def drift(binning: Binning, reference: Profile | None, current: Profile | None, alpha: float) -> Drift:
     """Which features of *current* drifted: PSI >= 0.2 and p < *alpha*; and where the missing share rose by at least 0.05."""
-    indexes = tuple(i for i, subject in enumerate(binning.subjects) if subject != PREDICTION)
+    indexes = tuple(i for i, subject in enumerate(binning.subjects) if not binning.is_of_prediction(subject))
     if reference is None or current is None or not indexes or len(current.cells) != binning.size or len(reference.cells) != binning.size:
         return Drift({}, {}, 0)
     scores = Psi().score(Pair(binning, reference, current, indexes))

@@ -127,6 +127,8 @@ class PredictionBatch:
         partitions: the partitions that rows come from.
         positions: int64[n], each row's message's position.
         ordinals: int32[n], the row's number within its message (0 for single predictions).
+        derived: columns made of others, as the binning wants them folded; None: not made yet.
+        unknown: names of features that the schema does not know, as far as the format looked (one message in a thousand).
     """
 
     model: str
@@ -147,6 +149,8 @@ class PredictionBatch:
     partitions: tuple[Partition, ...]
     positions: Ints
     ordinals: Codes
+    derived: Mapping[str, Column] | None = None
+    unknown: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.times)

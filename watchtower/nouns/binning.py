@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from watchtower.nouns.batch import FeatureType, Floats
+import numpy as np
+
+from watchtower.nouns.batch import FeatureType, Floats, Ints
 
 PREDICTION = ""
 """The prediction's subject: it is folded and scored like a feature without a name."""
@@ -64,17 +67,57 @@ class CategoryBins:
 Bins = NumericBins | CategoryBins
 
 
+class Derivation(StrEnum):
+    """What a derived subject's values are, made of the values of its source."""
+
+    LENGTH = "length"
+    """Of a text: characters."""
+    UNKNOWN_WORDS = "unknown_words"
+    """Of a text: share of its words that the reference never had; missing where it has no words."""
+    NORM = "norm"
+    """Of an embedding: its Euclidean length."""
+    TOP_CLASS = "top_class"
+    """Of a vector prediction: the position of its largest score, as a text."""
+    CONFIDENCE = "confidence"
+    """Of a probability: max(p, 1 - p); of a vector: its largest share."""
+    ENTROPY = "entropy"
+    """Of a probability or a vector of shares: -Σ p ln p, in nats."""
+    POSITIVE = "positive"
+    """Of a probability: 1 where it is at least ½, else 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Derived:
+    """A subject whose values are made of another column's, before they are folded.
+
+    Attributes:
+        source: the column that it is made of.
+        how: what is made of it.
+        words: ascending 32-bit hashes of the words that the reference had; rare: of those of them that only one of its rows had.
+        logits: a vector's scores are made shares by softmax; else by dividing them by their sum.
+    """
+
+    source: str
+    how: Derivation
+    words: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    rare: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    logits: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Binning:
     """A model's cells, one subject after the other, with an id; profiles with different ids never merge.
 
     Attributes:
         id: a digest of the content.
-        subjects: features in the order of the settings, then :data:`PREDICTION` where the reference has predictions.
+        subjects: features in the order of the settings, those derived of them, then :data:`PREDICTION` where the reference has predictions,
+            and those derived of it.
         types: how each subject is folded (the frozen catalog).
         bins: each subject's cells.
         offsets: int[len(subjects) + 1]; subject i owns ``cells[offsets[i]:offsets[i + 1]]`` of a profile.
         segments: segment column -> its frozen values (everything else is ``other``).
+        derived: subject -> what it is made of; a vector prediction's own subject (its class) is derived too.
+        widths: embedding or vector prediction -> the numbers in each of the reference's; others are type errors.
     """
 
     id: str
@@ -83,6 +126,16 @@ class Binning:
     bins: tuple[Bins, ...]
     offsets: tuple[int, ...]
     segments: Mapping[str, tuple[str, ...]]
+    derived: Mapping[str, Derived] = field(default_factory=dict)
+    widths: Mapping[str, int] = field(default_factory=dict)
+
+    def is_feature(self, subject: str) -> bool:
+        """Whether *subject* is a column of its own among the features: neither derived nor the prediction."""
+        return subject != PREDICTION and subject not in self.derived
+
+    def is_of_prediction(self, subject: str) -> bool:
+        """Whether *subject* is the prediction, or derived of it."""
+        return subject == PREDICTION or (subject in self.derived and self.derived[subject].source == PREDICTION)
 
     @property
     def size(self) -> int:

@@ -45,8 +45,8 @@ class MeasureName:
 
     @property
     def subjects(self) -> str:
-        """The glob over subjects that a rule reads where it names none: all, but of `errors.share` the share over all statuses."""
-        return "" if self.family == "errors" else "*"
+        """The glob over subjects that a rule without one reads: all, but the share over all statuses, and of statistics on predictions the prediction."""
+        return "" if self.family == "errors" or (self.family == "prediction" and self.is_tested) else "*"
 
     def __str__(self) -> str:
         inside = ", ".join(f"{key}={value}" for key, value in self.parameters)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchtower.nouns.batch import FeatureType
-from watchtower.nouns.binning import Binning, Bins, CategoryBins, NumericBins
+from watchtower.nouns.binning import Binning, Bins, CategoryBins, Derivation, Derived, NumericBins
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.profile import Durations, GpuReadings, Profile
 from watchtower.nouns.score import Board, Scores, Slot
@@ -72,6 +72,14 @@ class _Category(msgspec.Struct, array_like=True, frozen=True, tag="c"):
     others: tuple[str, ...]
 
 
+class _Derived(msgspec.Struct, array_like=True, frozen=True):
+    source: str
+    how: Derivation
+    words: _Array
+    rare: _Array
+    logits: bool
+
+
 class _Binning(msgspec.Struct, array_like=True, frozen=True):
     id: str
     subjects: tuple[str, ...]
@@ -79,6 +87,8 @@ class _Binning(msgspec.Struct, array_like=True, frozen=True):
     bins: tuple[_Numeric | _Category, ...]
     offsets: tuple[int, ...]
     segments: dict[str, tuple[str, ...]]
+    derived: dict[str, _Derived] = {}
+    widths: dict[str, int] = {}
 
 
 class _Scores(msgspec.Struct, array_like=True, frozen=True):
@@ -159,13 +169,16 @@ def pack_binning(binning: Binning) -> bytes:
     """*binning* as bytes."""
     bins = tuple(_pack_bins(each) for each in binning.bins)
     segments = {column: tuple(values) for column, values in binning.segments.items()}
-    return _framed(_Binning(binning.id, binning.subjects, binning.types, bins, tuple(int(each) for each in binning.offsets), segments))
+    derived = {subject: _Derived(each.source, each.how, _pack(each.words), _pack(each.rare), each.logits) for subject, each in binning.derived.items()}
+    offsets = tuple(int(each) for each in binning.offsets)
+    return _framed(_Binning(binning.id, binning.subjects, binning.types, bins, offsets, segments, derived, dict(binning.widths)))
 
 
 def unpack_binning(blob: bytes) -> Binning:
     """What :func:`pack_binning` wrote; Unavailable (for good) where a newer version did."""
     it = _unframed(blob, _Binning)
-    return Binning(it.id, it.subjects, it.types, tuple(_unpack_bins(each) for each in it.bins), it.offsets, it.segments)
+    derived = {subject: Derived(each.source, each.how, _ints(each.words), _ints(each.rare), each.logits) for subject, each in it.derived.items()}
+    return Binning(it.id, it.subjects, it.types, tuple(_unpack_bins(each) for each in it.bins), it.offsets, it.segments, derived, it.widths)
 
 
 def pack_board(board: Board) -> bytes:

@@ -178,17 +178,17 @@ def _columns(table: ReferenceTable) -> dict[str, Column]:
 
 def _profiles(binning: Binning, columns: Mapping[str, Column], rows: int, version: str) -> Sequence[tuple[tuple[str, str], Profile]]:
     """The reference profile of the whole and of each segment."""
-    found = [((version, ""), make_reference_profile(binning, columns, rows))]
+    found = [((version, ""), make_reference_profile(binning, columns, rows, own=not version))]
     for name, values in binning.segments.items():
         for value, mine in segment_rows(columns.get(name), values, rows):
             part = {subject: column_at(column, mine) for subject, column in columns.items()}
-            found.append(((version, f"{name}={value}"), make_reference_profile(binning, part, len(mine))))
+            found.append(((version, f"{name}={value}"), make_reference_profile(binning, part, len(mine), own=not version)))
     return found
 
 
 def _with_lacking(binning: Binning, own: Profile, whole: Profile | None, columns: Mapping[str, Column]) -> Profile:
     """*own*, with the model's cells for subjects whose column the file lacks."""
-    lacking = [i for i, subject in enumerate(binning.subjects) if subject not in columns]
+    lacking = [i for i, subject in enumerate(binning.subjects) if (binning.derived[subject].source if subject in binning.derived else subject) not in columns]
     if whole is None or not lacking:
         return own
     cells, moments, oddities = own.cells.copy(), own.moments.copy(), own.oddities.copy()
@@ -225,5 +225,5 @@ def schema_of(stored: StoredReference | None, settings: Watched) -> Schema:
     """How a model's rows are decoded for folding: by its frozen binning; without one no features are wanted."""
     if stored is None:
         return Schema({}, settings.prediction.kind)
-    types = {subject: kind for subject, kind in zip(stored.binning.subjects, stored.binning.types, strict=True) if subject != PREDICTION}
+    types = {subject: kind for subject, kind in zip(stored.binning.subjects, stored.binning.types, strict=True) if stored.binning.is_feature(subject)}
     return Schema(types, settings.prediction.kind)

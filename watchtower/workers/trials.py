@@ -15,7 +15,6 @@ from watchtower.core.trialling import Drift, assemble, drift, sample, scale_of
 from watchtower.edges.children import Child
 from watchtower.model_stores import Artefact, ModelStore
 from watchtower.nouns.batch import FeatureType, Floats, PredictionBatch, Schema
-from watchtower.nouns.binning import PREDICTION
 from watchtower.nouns.errors import ShadowError, Unavailable
 from watchtower.nouns.evidence import Judgement, Trial
 from watchtower.nouns.plan import Plan
@@ -50,7 +49,7 @@ class Terms:
         """The features in the order of the settings; else those of the binning."""
         if self.watched.features or stored is None:
             return {name: each.type for name, each in self.watched.features.items()}
-        return {subject: kind for subject, kind in zip(stored.binning.subjects, stored.binning.types, strict=True) if subject != PREDICTION}
+        return {subject: kind for subject, kind in zip(stored.binning.subjects, stored.binning.types, strict=True) if stored.binning.is_feature(subject)}
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.web.far_end import Empty, browser
-from watchtower.web.pages import plain, score, share
+from watchtower.web.templating import plain, score, share
 from watchtower.web.sparkline import HEIGHT, sparkline
 from watchtower.web.view import StoreView
 

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchtower.assembly.shared import build_evaluator, build_intake, build_references, build_trials
+from watchtower.assembly.shared import build_evaluator, build_intake, build_references, build_reporter, build_trials
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
 from watchtower.edges.clock import ManualClock
 from watchtower.nouns.plan import Decision, Evaluation
 from watchtower.nouns.profile import Delta
+from watchtower.nouns.readings import IN_A_REPLAY, Readings
 from watchtower.nouns.window import EPOCH, Window
 from watchtower.sources import Source
 from watchtower.sources._by_time import ByTime
@@ -19,6 +20,7 @@ from watchtower.store import Store
 from watchtower.workers.actions import Actions
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
+from watchtower.workers.reports import Reporter
 
 
 def _each(tell: Callable[[Decision], None], decisions: Sequence[Decision]) -> None:
@@ -38,6 +40,7 @@ class ReplayParts:
     clock: ManualClock
     ended: bool = False
     trial: bool = False
+    reporter: Reporter | None = None
 
     def look(self) -> None:
         """Every open trial is looked at until nothing moves."""
@@ -84,7 +87,8 @@ def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_ti
     )
     intake = build_intake(settings, store, references, [Feed(session, source.format)], ears.committed, live=False)
     evaluator = build_evaluator(settings, store, references, lambda: loaded.book, evaluated, lambda: False)
-    parts.append(ReplayParts(store, session, intake, evaluator, actions, clock, trial=trial))
+    evaluator.readings = lambda _model, _start, _end: Readings(reason=IN_A_REPLAY)
+    parts.append(ReplayParts(store, session, intake, evaluator, actions, clock, trial=trial, reporter=build_reporter(settings, store, references)))
     try:
         intake.begin()
         yield parts[0]

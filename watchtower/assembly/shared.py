@@ -14,6 +14,7 @@ from watchtower.workers.attributing import Attributor
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
 from watchtower.workers.references import References
+from watchtower.workers.reports import Reporter
 from watchtower.workers.rows import RowReader
 from watchtower.workers.trials import Terms, TrialRoom
 
@@ -55,6 +56,11 @@ def build_evaluator(  # noqa: PLR0913, PLR0917  the parts, once
         stopping=stopping,
         attribute=Attributor(references.rows, references.schema).attribute,
     )
+
+
+def build_reporter(settings: Settings, store: Store, references: References) -> Reporter:
+    """Makes reports."""
+    return Reporter(store, references.rows, references, settings.model)
 
 
 def build_trials(settings: Settings, store: Store, references: References) -> TrialRoom:

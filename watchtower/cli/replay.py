@@ -18,6 +18,7 @@ def replay(  # noqa: PLR0913, PLR0917  the words of the command line
     scores: Annotated[bool, typer.Option("--scores", help="Tell every score of every window too.")] = False,
     trial: Annotated[bool, typer.Option("--trial", help="Run shadow trials, and tell what they decide. Nothing is switched.")] = False,
     by_time: Annotated[bool, typer.Option("--by-time", help="Merge the files by event time.")] = False,
+    report: Annotated[Path | None, typer.Option("--report", help="Write a page: each feature beside its reference, and Evidently's opinion.")] = None,
     source: Annotated[str | None, typer.Option("--source", help="Whose format the files have, where there are several sources.")] = None,
 ) -> None:
     """Run the line over files: what would have fired, and when. Acts on nothing; exits 10 if something fired."""
@@ -25,7 +26,8 @@ def replay(  # noqa: PLR0913, PLR0917  the words of the command line
     from watchtower.config.reader import read_settings
     from watchtower.programs.replay import Replay
 
-    asked = Replay(read_settings(config), files, as_lines(scores=scores) if as_json else as_sentences, source=source, trial=trial, by_time=by_time)
+    heard = as_lines(scores=scores) if as_json else as_sentences
+    asked = Replay(read_settings(config), files, heard, source=source, trial=trial, by_time=by_time, report=report)
     done = asked.run() if as_json else watched(asked)
     told = {"predictions": done.predictions, "rejected": done.rejected, "late": done.late, "windows": done.windows, "seconds": done.seconds}
     if as_json:

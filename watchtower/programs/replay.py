@@ -13,6 +13,7 @@ from watchtower.nouns.place import Place
 from watchtower.nouns.plan import Decision, Evaluation
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import EPOCH, Window
+from watchtower.programs import reporting
 from watchtower.sources import Source
 
 
@@ -41,8 +42,13 @@ class Replay:
     source: str | None = None
     trial: bool = False
     by_time: bool = False
+    report: Path | None = None
+    """Where a page about every model is written at the end."""
     progress: Callable[[int, int], None] = lambda _done, _all: None
     summary: Summary = field(default_factory=Summary)
+    _windows: dict[str, Window] = field(default_factory=dict)
+    """Model -> the last window in which something fired, else its last one."""
+    _fired: set[str] = field(default_factory=set)
     _held: dict[str, tuple[Window, Evaluation, list[Decision]]] = field(default_factory=dict)
 
     def run(self) -> Summary:
@@ -69,12 +75,18 @@ class Replay:
                 pass
             parts.end()
             self._flush()
+            if self.report is not None and parts.reporter is not None:
+                reporting.write(self.report, parts.reporter, self._windows)
         self.summary.seconds = round(monotonic() - began, 3)
         return self.summary
 
     def _evaluated(self, model: str, window: Window, evaluation: Evaluation) -> None:
         """One window is over. It is told when the next one is, so that what the end of the input decides still stands with the last."""
         self.summary.windows += 1
+        fires = any(alert.state is AlertState.FIRING for alert in evaluation.memory.alerts)
+        if fires or model not in self._fired:
+            self._windows[model] = window
+        self._fired |= {model} if fires else set()
         self.summary.fired |= any(change.alert.state is AlertState.FIRING for change in evaluation.changes)
         if any(held[0].end < window.end for held in self._held.values()):
             self._flush()

@@ -1,9 +1,7 @@
 """What people read in a browser: rendered here, without a script."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
 
 import msgspec
 
@@ -13,10 +11,8 @@ from watchtower.web.view import StatusView
 
 _WINDOWS = 60
 _MOST_CURVES = 240
-_NONE = "\N{EN DASH}"
 _SHAPES = msgspec.json.Decoder(Status), msgspec.json.Decoder(list[BoardRow])
 """Read by nobody; made while this is imported, by one thread: msgspec (0.22) crashes the process where two threads meet a type for the first time at once."""
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
 class Pages:
@@ -25,12 +21,10 @@ class Pages:
     @cached_property
     def _template(self) -> Callable[[str], Callable[[Mapping[str, object]], str]]:
         """A template's name -> what renders it."""
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  2 MB that only who looks at pages pays
+        from watchtower.web.templating import templates  # noqa: PLC0415  2 MB that only who looks at pages pays
 
-        loader = FileSystemLoader(Path(__file__).parent / "templates")
-        templates = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-        templates.filters |= {"count": count, "score": score, "moment": moment, "words": words, "share": share, "plain": plain}
-        return lambda name: templates.get_template(name).render
+        environment = templates()
+        return lambda name: environment.get_template(name).render
 
     def _render(self, name: str, status: Status, shown: Mapping[str, object]) -> str:
         return self._template(name)({"version": __version__, "status": status, **shown})
@@ -79,55 +73,3 @@ class Pages:
 
 def _listed(view: StatusView) -> list[dict[str, object]]:
     return msgspec.convert(view.incidents()["incidents"], type=list[dict[str, object]])
-
-
-# ------------------------------------------------------------------------------------------------ how values are written
-
-
-def count(value: float) -> str:
-    """``1,234,567``."""
-    return f"{value:,.0f}"
-
-
-def share(value: float) -> str:
-    """``12.5 %``; ``<0.1 %`` where it is more than nothing."""
-    return "<0.1 %" if 0 < value < 0.001 else f"{value * 100:.1f} %"
-
-
-def score(value: float | None) -> str:
-    """Four significant digits; a dash where there is no score."""
-    if value is None:
-        return _NONE
-    if value and not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.1e}"
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
-
-
-def moment(text: str | None) -> str:
-    """``2026-11-20 10:00:05``, UTC; a dash for None."""
-    return _NONE if text is None else text[:19].replace("T", " ").removesuffix("Z")
-
-
-def words(name: object) -> str:
-    """``model_regression`` as two words."""
-    return str(name).replace("_", " ")
-
-
-def plain(value: object) -> str:
-    """A value of the evidence or the audit in one line; moments as :func:`moment`, alerts as ``Rule[subject]``, what is empty left out."""
-    match value:
-        case bool():
-            text = "yes" if value else "no"
-        case float():
-            text = score(value)
-        case str():
-            text = moment(value) if _MOMENT.fullmatch(value) else value
-        case {"rule": rule, "segment": segment, "subject": subject}:
-            text = f"{rule}[{'|'.join(str(part) for part in (segment, subject) if part)}]"
-        case Mapping():
-            text = ", ".join(f"{words(key)} {plain(each)}" for key, each in value.items())
-        case Sequence():
-            text = ", ".join(plain(each) for each in value)
-        case _:
-            text = "" if value is None else str(value)
-    return text or _NONE

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from watchtower.assembly.metering import Regularly, build_meters, build_readings
 from watchtower.assembly.shared import build_evaluator, build_intake, build_references, build_trials
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
@@ -49,6 +50,7 @@ class DaemonParts:
     room: TrialRoom
     outbox: Outbox
     metrics: Metrics
+    meters: Sequence[Regularly] = ()
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     intake.took, intake.seen = ears.took, ears.seen
     evaluator = build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping)
     evaluator.took, evaluator.always = ears.took, SHOWN
+    evaluator.readings = build_readings(settings, store).within
     return DaemonParts(
         store=store,
         feeds=feeds,
@@ -86,6 +89,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
         room=room,
         outbox=Outbox(store, {name: each.open() for name, each in settings.notifiers.items()}, _letter_writers(settings), heard=metrics.told),
         metrics=metrics,
+        meters=build_meters(settings, store, metrics),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from watchtower.config.document import Document
 from watchtower.config.rulebook import Gathered, Written
@@ -24,11 +25,11 @@ class Findings:
 def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
     """All that there is to say about *settings*, which *document* holds, and *rules*."""
     errors = [problem for name, model in settings.models.items() if model.rollback for problem in _races(document, name, model.rollback)]
-    warnings = [*_labels(document, settings), *_rules_left_out(document, settings, rules)]
+    warnings = [*_rules_left_out(document, settings, rules)]
     for name, model in settings.models.items():
         warnings += [*_health(document, name, model), *_segments(document, name, model), *_directory_race(document, name, model)]
     for written in rules.written:
-        warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written)]
+        warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written), *_unmetered(written, settings)]
     return Findings(tuple(errors), tuple(warnings))
 
 
@@ -45,11 +46,6 @@ def _directory_race(document: Document, name: str, model: ModelSettings) -> Iter
         place = document.place(("models", name, "rollback", "target"))
         what = "a writer of `current` that does not take .watchtower.lock can come between look and switch"
         yield Problem(place, what, "let deployments take that lock (flock)")
-
-
-def _labels(document: Document, settings: Settings) -> Iterator[Problem]:
-    if settings.labels:
-        yield Problem(document.key_place(("labels",)), "labels are read from the next release on", "this one takes them from references")
 
 
 def _rules_left_out(document: Document, settings: Settings, rules: Gathered) -> Iterator[Problem]:
@@ -79,6 +75,18 @@ def _shares(written: Written) -> Iterator[Problem]:
         share = isinstance(measure, MeasureName) and (measure.family == "quality" or (measure.family, measure.name) == ("errors", "share"))
         if share and "min_rows" in fields and getattr(condition, "min_rows", None) is None:
             yield Problem(written.place(*keys), f"{measure} has no p-value: a few rows can fire rule {written.rule.name!r}", "say min_rows:, such as 200")
+
+
+def _unmetered(written: Written, settings: Settings) -> Iterator[Problem]:
+    """A rule on a measure that no meter reads never fires."""
+    read = frozenset().union(*(meter.resources() for meter in settings.meters))
+    read |= {"resource.memory_slope"} if "resource.memory_used" in read else frozenset()
+    for condition, keys in written.conditions():
+        measure = getattr(condition, "measure", None)
+        if isinstance(measure, MeasureName) and measure.family == "resource" and str(measure) not in read:
+            near = get_close_matches(str(measure), sorted(read), 1)
+            advice = f"did you mean {near[0]}?" if near else "say under meters: {kind: prometheus, queries: …} what it is"
+            yield Problem(written.place(*keys), f"no meter reads {measure}: rule {written.rule.name!r} never fires", advice)
 
 
 def _unwatched(written: Written, settings: Settings) -> Iterator[Problem]:

@@ -27,8 +27,8 @@ PREDICTION = Family(
 MEASURE = Family(
     "watchtower_measure", "gauge", "Any other number that rules can use, of the last window.", ("model", "version", "segment", "measure", "subject")
 )
-UTILIZATION = Family("watchtower_gpu_utilization_ratio", "gauge", "Utilisation of a device as a meter reads it, else as the predictions' logs say, 0 to 1.", ("device", "model"))
-GPU_MEMORY = Family("watchtower_gpu_memory_used_bytes", "gauge", "Memory used of a device as a meter reads it, else as the predictions' logs say.", ("device", "model"))
+UTILIZATION = Family("watchtower_gpu_utilization_ratio", "gauge", "Utilisation of a device, metered, else as logged, 0 to 1.", ("device", "model"))
+GPU_MEMORY = Family("watchtower_gpu_memory_used_bytes", "gauge", "Memory used of a device, metered, else as logged.", ("device", "model"))
 SCORE_FAMILIES = (DRIFT, P_VALUE, PREDICTION, MEASURE, UTILIZATION, GPU_MEMORY)
 
 ALERTS = Family("watchtower_alerts", "gauge", "Alerts by state: pending or firing.", ("model", "rule", "severity", "state"))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.registry import Collector
@@ -90,6 +90,7 @@ class Metrics(Collector):
         self._hash = Gauge("watchtower_rules_hash", "Changes when the rules do.", registry=self.registry)
         self._leader = Gauge("watchtower_leader", "1 for the replica that evaluates.", registry=self.registry)
         self._heartbeat = Gauge("watchtower_heartbeat_timestamp_seconds", "When the daemon last said that it is alive.", registry=self.registry)
+        self._meters = Counter("watchtower_meter_reads_total", "Readings of meters by outcome: read or failed.", ("meter", "outcome"), registry=self.registry)
         self._ready = Gauge("watchtower_rollback_ready", "1 where a rollback could be done now.", ("model",), registry=self.registry)
 
     # ------------------------------------------------------------------------------------------ known from the start
@@ -166,6 +167,10 @@ class Metrics(Collector):
     def outbox(self, depth: int) -> None:
         """How many tellings wait."""
         self._outbox.set(depth)
+
+    def meter_read(self, meter: str, outcome: str, amount: int = 1) -> None:
+        """Counts a reading: *outcome* is read or failed; an *amount* of 0 makes the series exist."""
+        self._meters.labels(meter, outcome).inc(amount)
 
     def rules(self, digest: str, *, success: bool) -> None:
         """The rules in force (*digest* is hexadecimal), and whether the last reading of the files succeeded."""

@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from watchtower.nouns.profile import GpuReadings, Profile
-from watchtower.nouns.readings import NO_METERS, Summary
+from watchtower.nouns.readings import IN_A_REPLAY, NO_METERS, Summary
 from watchtower.nouns.score import View
 
-IN_A_REPLAY = "no meters in a replay"
 _CUDA = re.compile(r"(?:cuda|gpu|nvidia)(?:[:\s]?(\d+))?", re.IGNORECASE)
 Share = tuple[float, str] | str
 """A share with a note on what it was made of, or the reason why there is none."""

@@ -43,6 +43,10 @@ class Meter(Kind):
         """What status and logs call it."""
         return self.name or self.kind_name()
 
+    def resources(self) -> frozenset[str]:
+        """The `resource.*` measures that it reads."""
+        return frozenset()
+
     def look(self, now: datetime) -> str:
         """What `check --connect` tells of it, in a few words; Unavailable where nothing can be read."""
         session = self.open()

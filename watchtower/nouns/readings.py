@@ -7,6 +7,7 @@ from datetime import datetime
 from watchtower.nouns.window import Window
 
 NO_METERS = "no meters configured"
+IN_A_REPLAY = "no meters in a replay"
 NOTHING = "no readings in this window"
 
 

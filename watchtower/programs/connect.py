@@ -24,12 +24,14 @@ class Try:
 
 
 def tried(settings: Settings, clock: Clock) -> Iterator[Try]:
-    """Every source, the store, every notifier, model store and target, in the order of the settings."""
+    """Every source, the store, every notifier, meter, model store and target, in the order of the settings."""
     for source in settings.sources:
         yield _try(f"source {source.name or source.kind_name()}", source.look)
     yield _try("store", lambda: _store(settings.store.url, clock))
     for name, notifier in settings.notifiers.items():
         yield _try(f"notifier {name}", notifier.look)
+    for meter in settings.meters:
+        yield _try(f"meter {meter.title()}", partial(meter.look, clock.now()))
     for name, model in settings.models.items():
         if model.artifacts:
             yield _try(f"artifacts of {name}", partial(_versions, model.artifacts))

@@ -20,6 +20,7 @@ from watchtower.nouns.errors import ConfigError, Unavailable
 from watchtower.nouns.plan import Evaluation, Fact, Judged, Move, Plan
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import Partition, Window
+from watchtower.programs.metering import read_regularly
 from watchtower.web.app import create_app
 from watchtower.web.server import Server
 from watchtower.web.tokens import Tokens
@@ -97,6 +98,8 @@ class Daemon:
             loop.join(max(0.1, STOP_WITHIN - (monotonic() - began)))
         for feed in self._parts.feeds:
             feed.session.close()
+        for each in self._parts.meters:
+            each.metering.close()
         self._server.stop()
         self._parts.store.close()
         log.info("daemon_stopped code=%d seconds=%.1f", self._code, monotonic() - began)
@@ -182,6 +185,7 @@ class Daemon:
     def _begin_jobs(self) -> None:
         for name, job, seconds in (("heartbeat", self._heartbeat, HEARTBEAT), ("rules_reload", self._look_at_rules, RELOAD), ("retention", self._tidy, TIDY)):
             self._jobs.add_job(job, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True)
+        read_regularly(self._jobs, self._parts.meters, self._clock.now)
         self._jobs.start()
         self._heartbeat()
 

@@ -12,20 +12,24 @@ from watchtower.core.closing import close
 from watchtower.core.profiling import Bound, Folder
 from watchtower.core.remembering import lookback, with_history
 from watchtower.core.rules import RuleBook
-from watchtower.core.spanning import Profiles
+from watchtower.core.spanning import Profiles, reach
 from watchtower.line import Response
 from watchtower.nouns.batch import Decoded, PredictionBatch
 from watchtower.nouns.errors import Fenced, Unavailable
 from watchtower.nouns.plan import Evaluation, Memory
+from watchtower.nouns.readings import Readings
 from watchtower.nouns.score import Closed, Need
 from watchtower.nouns.settings import Watched, WindowSettings
 from watchtower.nouns.window import Window, micros
 from watchtower.store import Store, StoredReference
 from watchtower.workers.earlier import earlier
+from watchtower.workers.labels import Joiner, with_labels
 from watchtower.workers.references import References, schema_of
 from watchtower.workers.rows import RowReader
 
 log = logging.getLogger(__name__)
+_OF_MACHINES = frozenset({"gpu", "resource", "cost"})
+"""Families of measures that meters are read for."""
 Heard = Callable[[str, Window, Evaluation], None]
 
 
@@ -41,6 +45,8 @@ class Evaluator:
         always: scores that are made whether or not a rule asks for them (metrics and pages show them).
         attribute: puts what moved beside alerts that begin to fire.
         bounded: puts calibrated bounds into the rules, as far as there are any.
+        readings: what meters read of the machines that serve a model, in the windows between two moments.
+        joiner: puts labels into the window in which they arrive; None: labels are not joined.
         took: told how many seconds an evaluation took.
     """
 
@@ -56,6 +62,8 @@ class Evaluator:
     always: frozenset[Need] = frozenset()
     attribute: Callable[[Evaluation, Closed, RuleBook], Evaluation] = field(default=lambda evaluation, _closed, _book: evaluation)
     bounded: Callable[[RuleBook, Closed], RuleBook] = field(default=lambda book, _closed: book)
+    readings: Callable[[str, datetime, datetime], Readings] = field(default=lambda _model, _start, _end: Readings())
+    joiner: Joiner | None = None
     took: Callable[[str, float], None] = field(default=lambda _what, _seconds: None)
 
     def step(self, now: datetime) -> bool:
@@ -82,18 +90,28 @@ class Evaluator:
         stored, comparison = self.references.comparison(model, memory)
         if stored is not None and window.start >= stored.valid_from:
             opened = self._binned(model, window, opened, stored)
+        joined = self.joiner.join(model, window) if self.joiner is not None else None
+        opened = with_labels(opened, joined, None if stored is None else stored.binning)
         book = self.book()
         needs = line.watched(book, model) | self.always
         closed = close(model, window, opened, earlier(self.store, model, window, memory.served, needs), memory, comparison, needs, self.watched(model))
+        closed = replace(closed, readings=self._metered(model, window, needs))
         past = self.store.scores.past(model, window.start, lookback(book.needs(model)))
         board = with_history(line.score(closed, needs), past, None if stored is None else stored.valid_from)
         bounded = self.bounded(book, closed)
         evaluation = line.apply(board, _counted(memory, opened, complete=stored is not None), bounded, self.response(model))
         evaluation = self.attribute(evaluation, closed, book)
-        self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now)
+        self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now, joined=joined)
+        if self.joiner is not None:
+            self.joiner.done(model)
         self.took("scoring", monotonic() - began)
         self.heard(model, window, evaluation)
         return evaluation
+
+    def _metered(self, model: str, window: Window, needs: frozenset[Need]) -> Readings:
+        """What was read in the windows that needs of machines reach."""
+        wanted = [need for need in needs if need.measure.family in _OF_MACHINES]
+        return self.readings(model, window.start - reach(wanted) * self.window.size, window.end) if wanted else Readings()
 
     def _binned(self, model: str, window: Window, opened: Profiles, stored: StoredReference) -> Profiles:
         """*opened* under the binning: what was folded without one is read and folded again."""

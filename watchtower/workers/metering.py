@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 
 from watchtower.meters import MeterSession
 from watchtower.nouns.errors import Unavailable
@@ -14,6 +15,8 @@ from watchtower.store import Store
 
 log = logging.getLogger(__name__)
 Key = tuple[Window, str, str]
+PATIENCE = 0.5
+"""Seconds that closing waits for a reading that is under way."""
 MOST_WAITING = 50_000
 """Summaries that wait while the store cannot be written; the oldest windows' go first."""
 
@@ -28,7 +31,7 @@ class Metering:
         session: the open meter.
         store: where what it shows is kept.
         size: of the base windows; a reading belongs to the window in which it was read, by the clock.
-        counted: told of every reading: the meter's name, and whether it showed anything.
+        counted: told of every reading: the meter's name, and its outcome, read or failed.
     """
 
     name: str
@@ -36,13 +39,26 @@ class Metering:
     session: MeterSession
     store: Store
     size: timedelta
-    counted: Callable[[str, bool], None] = field(default=lambda _name, _fine: None)
+    counted: Callable[[str, str], None] = field(default=lambda _name, _outcome: None)
     last: datetime | None = None
     error: str | None = None
     _waiting: dict[Key, Summary] = field(default_factory=dict)
+    _turn: Lock = field(default_factory=Lock)
+    _closed: bool = False
 
     def step(self, now: datetime) -> bool:
         """Reads once and stores it; a meter that cannot be read is told by its reason, logged when that changes, and tried again the next time."""
+        with self._turn:
+            return not self._closed and self._read(now)
+
+    def close(self) -> None:
+        """Lets go of the meter, unless it is being read just now and does not get done: then the end of the process does."""
+        self._closed = True
+        if self._turn.acquire(timeout=PATIENCE):
+            self.session.close()
+            self._turn.release()
+
+    def _read(self, now: datetime) -> bool:
         window = window_of(micros(now) // _micros(self.size) * _micros(self.size), self.size)
         try:
             readings = self.session.read(now)
@@ -56,10 +72,6 @@ class Metering:
             self._waiting[key] = self._waiting.get(key, Summary()).then(Summary.of(each.value))
         self._bound()
         return self._stored(now)
-
-    def close(self) -> None:
-        """Lets go of the meter."""
-        self.session.close()
 
     def _stored(self, now: datetime) -> bool:
         """Whether all that waited is in the store; what is not is added to what comes next."""
@@ -85,13 +97,13 @@ class Metering:
         if reason != self.error:
             log.warning("meter_failed meter=%s reason=%s", self.name, reason)
         self.error = reason
-        self.counted(self.name, False)  # noqa: FBT003  a callable has no keywords
+        self.counted(self.name, "failed")
 
     def _worked(self, now: datetime) -> None:
         if self.error is not None:
             log.info("meter_recovered meter=%s", self.name)
         self.last, self.error = now, None
-        self.counted(self.name, True)  # noqa: FBT003  as above
+        self.counted(self.name, "read")
 
 
 @dataclass(frozen=True, slots=True)

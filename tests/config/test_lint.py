@@ -15,7 +15,6 @@ TARGET = "models: {fraud: {artifacts: {kind: directory, path: m}, rollback: {tar
 @pytest.mark.parametrize(
     ("settings", "rules", "warning"),
     [
-        ("labels: {kind: file, path: l.jsonl, wait: 24h}", RULE, "watchtower.yaml:2:1: labels are read from the next release on"),
         ("", SHARE, "rules/fraud.yaml:2:35: errors.share has no p-value: a few rows can fire rule 'A'; say min_rows:, such as 200"),
         ("models: {credit: {}}", RULE, "rules/fraud.yaml:4:12: no configured model matches 'fraud'; models: credit"),
         (

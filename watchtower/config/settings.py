@@ -5,16 +5,23 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, model_validator
 
+from watchtower.formats import Format
+from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.meters import Meter
 from watchtower.model_stores import ModelStore
 from watchtower.notifiers import Notifier
 from watchtower.nouns.settings import Duration, Frozen, GuardSettings, PathText, RelativeTo, Watched, Windows, WindowSettings, located
 from watchtower.rollback_targets import RollbackTarget
 from watchtower.sources import Source
+from watchtower.sources.file import File
+from watchtower.sources.kafka import Kafka
 
 SQLITE = "sqlite:///"
+DAY, MANY = timedelta(hours=24), 1_000_000
+Wait = Annotated[Duration, Field(gt=timedelta(0), description="How long a prediction, and a label, wait for each other (event time).")]
+MaxRows = Annotated[int, Field(ge=1, description="The most predictions of a model that wait; where more would, a share of the ids is kept.")]
 
 
 def _database(url: str, info: ValidationInfo) -> str:
@@ -96,20 +103,56 @@ class ServerSettings(Frozen):
     """The most series that /metrics shows of models; what is beyond becomes `other`."""
 
 
-class LabelsSettings(Frozen):
-    """Where labels come from. They are accepted here, and joined with predictions from the next release on."""
+class KafkaLabels(Kafka):
+    """Labels in a topic of their own."""
 
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, JsonValue]
+    kind: Literal["kafka"]
+    brokers: tuple[str, ...] = ()
+    """host:port; left out: brokers and security of the first Kafka source."""
+    format: Format = WatchtowerJson()
+    """How its messages are read."""
+    group: str = Field(default="watchtower-labels", min_length=1)
+    """The consumer group over which replicas share the partitions; not that of the predictions."""
+    wait: Wait = DAY
+    max_rows: MaxRows = MANY
 
-    kind: Literal["file", "kafka", "http"]
-    """What a source of that kind has (path, or brokers and topic) stands beside it."""
-    path: PathText | None = None
-    """The file (kind: file)."""
-    wait: Duration = timedelta(hours=24)
-    """How long a prediction waits for its label."""
-    max_rows: int = Field(default=1_000_000, ge=1)
-    """The most predictions that wait."""
+    @model_validator(mode="after")
+    def _reachable(self) -> "KafkaLabels":
+        if not self.brokers:
+            msg = "brokers are missing, and no Kafka source has some; write brokers: [HOST:PORT]"
+            raise ValueError(msg)
+        return self
+
+
+class FileLabels(File):
+    """Labels in a file that grows."""
+
+    kind: Literal["file"]
+    format: Format = WatchtowerJson()
+    """How its lines are read."""
+    wait: Wait = DAY
+    max_rows: MaxRows = MANY
+
+
+class HttpLabels(Frozen):
+    """Labels that are posted to `/api/v1/labels` (which takes them whatever stands here)."""
+
+    kind: Literal["http"]
+    wait: Wait = DAY
+    max_rows: MaxRows = MANY
+
+
+LabelsSettings = Annotated[KafkaLabels | FileLabels | HttpLabels, Field(discriminator="kind")]
+
+
+def _with_brokers(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """*value* with the brokers of the first Kafka source for labels that name none."""
+    labels, sources = value.get("labels"), value.get("sources")
+    if not isinstance(labels, dict) or labels.get("kind") != "kafka" or "brokers" in labels or not isinstance(sources, list | tuple):
+        return value
+    first = next((each for each in sources if isinstance(each, dict) and each.get("kind") == "kafka" and "brokers" in each), {})
+    found = {name: first[name] for name in ("brokers", "security") if name in first}
+    return value | {"labels": found | labels}
 
 
 class IncidentSettings(Frozen):
@@ -128,7 +171,7 @@ class Settings(Frozen):
     sources: tuple[Source, ...] = Field(min_length=1)
     """One or many; `source:` holds one."""
     labels: LabelsSettings | None = None
-    """Where labels come from, if not with the predictions."""
+    """Where labels come from, if not with the predictions (then they wait a day)."""
     store: StoreSettings = StoreSettings()
     """Where state lives."""
     rules: PathText = Field(default="rules", validate_default=True)
@@ -160,4 +203,4 @@ class Settings(Frozen):
             return value
         singular = {key: many for key, many in cls.SINGULAR.items() if key in value and many not in value}
         rest = {key: each for key, each in value.items() if key not in singular}
-        return {"store": {}} | rest | {many: [value[key]] for key, many in singular.items()}
+        return _with_brokers({"store": {}} | rest | {many: [value[key]] for key, many in singular.items()})

@@ -135,7 +135,7 @@ def meet(room: Room, end: int, terms: Terms, prediction: PredictionSettings) -> 
         expired=room.now.expired + int(expired.sum()),
         halvings=after.now.halvings,
     )
-    return replace(joined, profiles=profiles, now=counts), replace(after, now=counts, through=keep_after)
+    return replace(joined, profiles=profiles, now=counts, began=room.began), replace(after, now=counts, through=keep_after)
 
 
 def _pairs(room: Room, end: int, wait: int) -> tuple[Ints, Ints]:

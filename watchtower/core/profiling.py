@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from watchtower.core.deriving import derived_columns
+from watchtower.core.joining import HalvesTally
 from watchtower.core.slicing import messages_from, sliced
 from watchtower.core.tallies import Tally, TotalsTally
 from watchtower.core.windowing import Stream, ahead, closed_through, late_rows, streams, watermark
 from watchtower.nouns.batch import Column, Decoded, Flags, Ints, Messages, PredictionBatch, Reason, Rejection, TextColumn
-from watchtower.nouns.binning import Binning
+from watchtower.nouns.binning import PREDICTION, Binning
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.settings import WindowSettings
 from watchtower.nouns.window import Key, Partition, Progress, moment, window_of
@@ -37,6 +39,8 @@ class Folder:
         progress: how far each assigned partition was read; *stored*: as the store says.
         closed: closed-through, microseconds; never goes back.
         bound: the binnings by model.
+        halves: predictions and labels that wait for each other.
+        apart: partitions that bring labels only: no window waits for them.
     """
 
     settings: WindowSettings
@@ -44,6 +48,8 @@ class Folder:
     stored: dict[Partition, Progress] = field(default_factory=dict)
     closed: int | None = None
     bound: dict[str, Bound] = field(default_factory=dict)
+    halves: HalvesTally = field(default_factory=HalvesTally)
+    apart: set[Partition] = field(default_factory=set)
     _carry: dict[Partition, Messages] = field(default_factory=dict)
     _tallies: dict[tuple[Key, bool], Tally] = field(default_factory=dict)
     _totals: defaultdict[tuple[str, str], TotalsTally] = field(default_factory=lambda: defaultdict(TotalsTally))
@@ -74,13 +80,15 @@ class Folder:
         batches = tuple(decoded.predictions)
         keep = [np.ones(len(batch), dtype=bool) for batch in batches]
         late = [np.zeros(len(batch), dtype=bool) for batch in batches]
-        marks = {each: watermark(progress, None, self.settings) for each, progress in self.progress.items()}
+        marks = {each: watermark(progress, None, self.settings) for each, progress in self._waited_for().items()}
         held: dict[Partition, int] = {}
         for stream in streams(batches):
             allowed = self._allowed(stream, held, now, ended=ended) if stream.partition in files else None
             self._mark_late(stream if allowed is None else _only(stream, allowed, keep), marks, late)
         for batch, good, behind in zip(batches, keep, late, strict=True):
             self._fold(batch if good.all() else sliced(batch, np.flatnonzero(good)), behind[good])
+        if decoded.labels is not None:
+            self.halves.add_labels(decoded.labels)
         self._rejected += [each for each in decoded.rejected if each.position < held.get(each.partition, each.position + 1)]
         for each in messages:
             self._read(each, held.get(each.partition), now)
@@ -146,9 +154,20 @@ class Folder:
         if not served.all():
             self._count_others(batch, ~served)
             batch, late = sliced(batch, np.flatnonzero(served)), late[served]
+        bound = self.bound.get(batch.model)
+        self.halves.add(batch, bound.binning if bound is not None else None, bound.valid_from if bound is not None else 0)
+        batch = self._derived(batch)
         for version, start, is_late, part in _groups(batch, late, _micros(self.settings.size)):
             self._totals[batch.model, version].add(part, late=is_late)
             self._fold_window(part, version, start, late=is_late)
+
+    def _derived(self, batch: PredictionBatch) -> PredictionBatch:
+        """*batch* with what is made of its columns, once for all windows and segments."""
+        bound = self.bound.get(batch.model)
+        if bound is None or not bound.binning.derived:
+            return batch
+        columns = {**batch.features, **({PREDICTION: batch.prediction} if batch.prediction is not None else {})}
+        return replace(batch, derived=derived_columns(bound.binning.derived, bound.binning.widths, columns))
 
     def _count_others(self, batch: PredictionBatch, others: Flags) -> None:
         pairs = {*zip(batch.versions.codes[others].tolist(), batch.roles.codes[others].tolist(), strict=True)}
@@ -175,8 +194,11 @@ class Folder:
 
     def advance(self, now: datetime | None) -> int | None:
         """Moves closed-through as far as the partitions, and the clock, allow; microseconds."""
-        self.closed = closed_through(self.progress, now, self.settings, self.closed)
+        self.closed = closed_through(self._waited_for(), now, self.settings, self.closed)
         return self.closed
+
+    def _waited_for(self) -> dict[Partition, Progress]:
+        return {each: progress for each, progress in self.progress.items() if each not in self.apart} if self.apart else self.progress
 
     def close_all(self) -> None:
         """Closes every window that any row was read for (the end of a replay)."""
@@ -196,6 +218,7 @@ class Folder:
             progress={each: (self.stored.get(each), new) for each, new in self.progress.items() if self.stored.get(each) != new},
             closed_through=self.closed,
             messages=self._messages,
+            halves=self.halves.take(),
         )
         self._clear()
         return delta
@@ -209,6 +232,7 @@ class Folder:
         self._totals.clear()
         self._rejected = []
         self._messages = 0
+        self.halves.clear()
 
 
 def _micros(span: timedelta) -> int:

@@ -147,7 +147,7 @@ class Joined:
         at: end of the window, microseconds; keep_after: joins and rows older than this go.
         predictions: ids of stored pieces without waiting rows; rewritten: others by id, with what is left of them. labels: stored labels that go.
         through: the last of the model's joins that is still needed, 0 where all are.
-        now: how the model stands after it.
+        now: how the model stands after it; began: event time of its first prediction.
     """
 
     profiles: Mapping[tuple[str, str], Labelled]
@@ -160,3 +160,4 @@ class Joined:
     labels: tuple[int, ...]
     through: int
     now: Waiting
+    began: int | None = None

@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Self
 
 from watchtower.nouns.plan import IncidentState
+from watchtower.store.analyses import AnalysisRows
+from watchtower.store.calibrations import CalibrationRows
 from watchtower.store.codec import Json
 from watchtower.store.database import Database
 from watchtower.store.evaluations import EvaluationRows
 from watchtower.store.history import HistoryRows
 from watchtower.store.intake import IntakeRows
+from watchtower.store.labels import LabelRows
 from watchtower.store.lease import Lease
 from watchtower.store.plans import PlanRows
 from watchtower.store.readings import ReadingRows
@@ -35,11 +38,14 @@ class Store:
         self.intake = IntakeRows(database)
         self.windows = WindowRows(database)
         self.scores = ScoreRows(database)
+        self.calibrations = CalibrationRows(database)
         self.evaluations = EvaluationRows(database, self.lease, self.windows)
+        self.labels = LabelRows(database)
         self.plans = PlanRows(database)
         self.told = ToldRows(database)
         self.references = ReferenceRows_(database)
         self.trials = TrialRows(database, now)
+        self.analyses = AnalysisRows(database, now)
         self.readings = ReadingRows(database)
         self.history = HistoryRows(database)
         self.retention = RetentionRows(database, now)

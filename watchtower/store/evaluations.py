@@ -9,12 +9,14 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchtower.edges.points import reached
 from watchtower.nouns.errors import Fenced
+from watchtower.nouns.labels import Joined
 from watchtower.nouns.plan import Decision, Evaluation, Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import Window, micros
 from watchtower.store.codec import decode
 from watchtower.store.database import Database
 from watchtower.store.history import add_changes
+from watchtower.store.labels import put_join
 from watchtower.store.lease import Lease
 from watchtower.store.memories import add_decisions, load_memory, put_incident, put_memory
 from watchtower.store.packing import pack_board
@@ -37,8 +39,11 @@ class EvaluationRows:
         with self._database.reading() as tx:
             return load_memory(tx, model)
 
-    def commit(self, model: str, window: Window, profiles: Mapping[tuple[str, str], Profile], evaluation: Evaluation, *, now: datetime) -> None:
-        """Writes the evaluation of *window*, whose (version, segment) *profiles* become history; the deltas behind them go.
+    def commit(  # noqa: PLR0913  all that one evaluation is
+        self, model: str, window: Window, profiles: Mapping[tuple[str, str], Profile], evaluation: Evaluation, *, now: datetime, joined: Joined | None = None
+    ) -> None:
+        """Writes the evaluation of *window*, whose (version, segment) *profiles* become history; the deltas behind them go; labels in
+        them (*joined*) have met.
 
         Fenced, and nothing is written, where another replica leads, the window was evaluated already, or the model's plan moved since the memory
         was loaded.
@@ -52,6 +57,8 @@ class EvaluationRows:
             tx.execute(sa.insert(windows).values(row))
             insert_profiles(tx, model, window, profiles)
             self._windows.settle(tx, model, window)
+            if joined is not None:
+                put_join(tx, joined)
             if memory.incident is not None:
                 put_incident(tx, memory.incident, now)
             _put_plan(tx, evaluation, now)

@@ -15,6 +15,7 @@ from watchtower.nouns.profile import Delta, Profile, Totals
 from watchtower.nouns.window import Key, Partition, Progress, micros, moment
 from watchtower.store.codec import encode, stamp_micros
 from watchtower.store.database import Database
+from watchtower.store.labels import put_halves
 from watchtower.store.packing import pack_profile
 from watchtower.store.tables import counts, dead_letters, deltas, ends, models, positions, rejected, state, totals
 
@@ -90,6 +91,7 @@ class IntakeRows:
             _note_first_windows(tx, delta.profiles)
             _add_totals(tx, delta.totals)
             _reject(tx, delta.rejected, letters)
+            put_halves(tx, delta)
             _close_through(tx, delta.closed_through)
             reached("checkpoint.before_commit")
         reached("checkpoint.after_commit")

@@ -138,10 +138,14 @@ def _row(model: str, half: PredictionHalf | LabelHalf) -> Row:
     return {"model": model, "rows": len(half.times), "last": int(half.times.max())}
 
 
-def put_join(tx: sa.Connection, joined: Joined, began: int | None) -> None:
+def put_join(tx: sa.Connection, joined: Joined) -> None:
     """What a join changed, in the transaction of the evaluation that its pairs are part of. Fenced where another join came between."""
     model, now = joined.now.model, joined.now
-    changes: Mapping[str, object] = {name: getattr(now, name) for name in _COUNTS} | {"revision": joined.seen + 1, "through": joined.keep_after, "began": began}
+    changes: Mapping[str, object] = {name: getattr(now, name) for name in _COUNTS} | {
+        "revision": joined.seen + 1,
+        "through": joined.keep_after,
+        "began": joined.began,
+    }
     moved = tx.execute(sa.update(label_rooms).where(label_rooms.c.model == model, label_rooms.c.revision == joined.seen).values(changes)).rowcount
     if moved != 1:
         msg = f"labels of {model} were joined by somebody else"

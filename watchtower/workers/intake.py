@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -18,15 +18,11 @@ from watchtower.nouns.settings import FileReference, Watched
 from watchtower.nouns.window import Partition, micros
 from watchtower.sources import SourceSession
 from watchtower.store import Store
+from watchtower.workers.labels import only_labels
+from watchtower.workers.polling import GATHER, gathered, pieces
 from watchtower.workers.references import References, schema_of
 
 log = logging.getLogger(__name__)
-ENOUGH = 10_000
-"""Messages that are folded at once, …"""
-HEAVY = 4_000_000
-"""… or so many bytes of them (batches), …"""
-GATHER = 0.2
-"""… or what came in so many seconds."""
 ENDS_EVERY = 1.0
 """Seconds between two looks at the ends of the partitions."""
 
@@ -39,6 +35,8 @@ class Feed:
     format: Format
     keep_original: bool = False
     partitions: tuple[Partition, ...] = ()
+    labels: bool = False
+    """It brings labels only, and windows do not wait for it."""
 
 
 @dataclass(slots=True)
@@ -160,23 +158,27 @@ class Intake:
         if fresh or feed.partitions != tuple(feed.session.assigned()):
             feed.partitions = tuple(feed.session.assigned())
             self.folder.assign([each for other in self.feeds for each in other.partitions])
+            self.folder.apart = {each for other in self.feeds if other.labels for each in other.partitions}
         if fresh:
             feed.session.seek({each: self.folder.progress[each].position if each in self.folder.stored else None for each in fresh})
 
     def _read(self, feed: Feed, now: datetime) -> bool:
         """Gathers about 10,000 messages, or 4 MB, or 200 ms, and folds them piece by piece, with checkpoints between where it is time."""
         with self._whole():
-            gathered, away = _gathered(feed)
-            ended = away is None and feed.session.caught_up()
-            if gathered or ended:
-                self._first_rows(feed, gathered)
-            for piece in pieces(gathered) or [[]] * ended:
-                line.fold(piece, feed.format, self._known(), self.folder, now=now if self.now_moves else None, ended=ended)
+            found, away = gathered(feed.session, 0.0 if feed.labels else GATHER)
+            ended = away is None and not feed.labels and feed.session.caught_up()
+            if found or ended:
+                self._first_rows(feed, found)
+            for piece in pieces(found) or [[]] * ended:
+                if feed.labels:
+                    self.folder.add(piece, only_labels(piece, feed.format.decode(piece, self._known())), now=now if self.now_moves else None, ended=False)
+                else:
+                    line.fold(piece, feed.format, self._known(), self.folder, now=now if self.now_moves else None, ended=ended)
                 if self.now_moves and self._is_due(now):
                     self.checkpoint(now)
         if away is not None:
             raise away
-        return bool(gathered)
+        return bool(found)
 
     def _known(self) -> Catalog:
         if self._catalog is None:
@@ -200,7 +202,8 @@ class Intake:
         self._bind()
 
     def _bind(self) -> None:
-        """Folds later windows under binnings that were frozen meanwhile."""
+        """Folds later windows under binnings that were frozen meanwhile, and keeps as many halves as there is room for."""
+        self._bind_labels()
         current = self.store.references.ids()
         if current == self._bindings:
             return
@@ -211,6 +214,11 @@ class Intake:
                     self.folder.bound[model] = Bound(stored.binning, micros(stored.valid_from))
         self._bindings = dict(current)
         self._catalog = None
+
+    def _bind_labels(self) -> None:
+        """Keeps as many predictions and labels as the last joins left room for."""
+        if self.folder.halves.every or self.folder.halves.halvings or self._torn:
+            self.folder.halves.halvings.update(self.store.labels.halvings())
 
     def _look_at_ends(self) -> None:
         if monotonic() - self._last_ends < ENDS_EVERY:
@@ -237,56 +245,3 @@ class Intake:
         before, size = self.folder.closed, self.folder.settings.size // timedelta(microseconds=1)
         after = self.folder.advance(now if self.now_moves else None)
         return after is not None and (before is None or after // size > (self._closed or before) // size)
-
-
-def _gathered(feed: Feed) -> tuple[list[Messages], Unavailable | None]:
-    """What came in 200 ms, until it is enough; and why no more came, where the source is away."""
-    gathered: list[Messages] = []
-    until, count, size = monotonic() + GATHER, 0, 0
-    while count < ENOUGH and size < HEAVY:
-        left = until - monotonic()
-        try:
-            messages = feed.session.poll(max(left, 0.0))
-        except Unavailable as away:
-            return gathered, away
-        gathered += messages
-        count += sum(len(each.values) for each in messages)
-        size += sum(map(_bytes, messages))
-        if left <= 0 or (not messages and feed.session.caught_up()):
-            break
-    return gathered, None
-
-
-def _bytes(messages: Messages) -> int:
-    return sum(map(len, filter(None, messages.values)))
-
-
-def pieces(messages: Sequence[Messages]) -> list[list[Messages]]:
-    """*messages* in pieces of at most about 4 MB and 10,000 messages, in order: batches are many rows a message, and memory must not grow with them."""
-    found: list[list[Messages]] = []
-    size = count = 0
-    for each in messages:
-        for part in _cut(each):
-            bigger = _bytes(part)
-            if not found or size + bigger > HEAVY or count + len(part.values) > ENOUGH:
-                found.append([])
-                size = count = 0
-            found[-1].append(part)
-            size, count = size + bigger, count + len(part.values)
-    return found
-
-
-def _cut(messages: Messages) -> list[Messages]:
-    total = _bytes(messages)
-    if total <= HEAVY and len(messages.values) <= ENOUGH:
-        return [messages]
-    step = max(1, min(ENOUGH, len(messages.values) * HEAVY // max(total, 1)))
-    return [_between(messages, first, min(first + step, len(messages.values))) for first in range(0, len(messages.values), step)]
-
-
-def _between(messages: Messages, first: int, last: int) -> Messages:
-    whole = last == len(messages.values)
-    through = messages.next_position if whole else int(messages.positions[last])
-    return replace(
-        messages, values=messages.values[first:last], positions=messages.positions[first:last], appended=messages.appended[first:last], next_position=through
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from watchtower.assembly.metering import Regularly, build_meters, build_readings
+from watchtower.assembly.labels import LABELLED, label_feeds
 from watchtower.assembly.shared import build_evaluator, build_intake, build_references, build_trials
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
@@ -23,6 +24,7 @@ from watchtower.sources import Source
 from watchtower.sources.kafka import Kafka as KafkaSource
 from watchtower.store import Store
 from watchtower.workers.actions import Actions
+from watchtower.workers.calibrator import Calibrator
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
 from watchtower.workers.outbox import LetterWriter, Outbox
@@ -50,6 +52,7 @@ class DaemonParts:
     room: TrialRoom
     outbox: Outbox
     metrics: Metrics
+    calibrator: Calibrator
     meters: Sequence[Regularly] = ()
 
 
@@ -71,14 +74,16 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     settings = loaded.settings
     store = Store.open(settings.store.url, now=clock.now)
     store.hold_file_lock()
-    feeds = [_feed(source, settings, loaded) for source in settings.sources]
+    feeds = [*(_feed(source, settings, loaded) for source in settings.sources), *label_feeds(settings, store, _instance(settings, loaded))]
     references = build_references(settings, store, settings.sources, lenient=True)
     room = build_trials(settings, store, references)
     metrics = build_metrics(settings, loaded.book)
     intake = build_intake(settings, store, references, feeds, ears.committed, live=True)
     intake.took, intake.seen = ears.took, ears.seen
     evaluator = build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping)
-    evaluator.took, evaluator.always = ears.took, SHOWN
+    evaluator.took, evaluator.always = ears.took, SHOWN | (LABELLED if settings.labels is not None else frozenset())
+    calibrator = Calibrator(store, clock.now)
+    evaluator.bounded = calibrator.bounded
     evaluator.readings = build_readings(settings, store).within
     return DaemonParts(
         store=store,
@@ -89,16 +94,20 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
         room=room,
         outbox=Outbox(store, {name: each.open() for name, each in settings.notifiers.items()}, _letter_writers(settings), heard=metrics.told),
         metrics=metrics,
+        calibrator=calibrator,
         meters=build_meters(settings, store, metrics),
     )
 
 
 def _feed(source: Source, settings: Settings, loaded: Loaded) -> Feed:
     if isinstance(source, KafkaSource):
-        instance = settings.instance or f"{socket.gethostname()}-{hashlib.sha256(str(loaded.path).encode()).hexdigest()[:12]}"
         keep = source.dead_letters is not None and source.dead_letters.keep == "raw"
-        return Feed(source.open(instance), source.format, keep_original=keep)
+        return Feed(source.open(_instance(settings, loaded)), source.format, keep_original=keep)
     return Feed(source.open(), source.format)
+
+
+def _instance(settings: Settings, loaded: Loaded) -> str:
+    return settings.instance or f"{socket.gethostname()}-{hashlib.sha256(str(loaded.path).encode()).hexdigest()[:12]}"
 
 
 def _letter_writers(settings: Settings) -> dict[str, LetterWriter]:

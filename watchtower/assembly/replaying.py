@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from watchtower.assembly.labels import label_file
 from watchtower.assembly.shared import build_evaluator, build_intake, build_references, build_reporter, build_trials
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
@@ -18,6 +19,7 @@ from watchtower.sources._by_time import ByTime
 from watchtower.sources.file import ReplaySession
 from watchtower.store import Store
 from watchtower.workers.actions import Actions
+from watchtower.workers.calibrator import Calibrator
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
 from watchtower.workers.reports import Reporter
@@ -85,14 +87,21 @@ def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_ti
         input_ended=lambda: parts[0].ended,
         heard=lambda _plan, _fact, move: _each(ears.decided, move.decisions),
     )
-    intake = build_intake(settings, store, references, [Feed(session, source.format)], ears.committed, live=False)
+    labels = label_file(loaded)
+    feeds = [Feed(session, source.format), *([labels] if labels is not None else [])]
+    intake = build_intake(settings, store, references, feeds, ears.committed, live=False)
     evaluator = build_evaluator(settings, store, references, lambda: loaded.book, evaluated, lambda: False)
     evaluator.readings = lambda _model, _start, _end: Readings(reason=IN_A_REPLAY)
+    evaluator.bounded = Calibrator(store, clock.now, at_once=True).bounded
     parts.append(ReplayParts(store, session, intake, evaluator, actions, clock, trial=trial, reporter=build_reporter(settings, store, references)))
     try:
         intake.begin()
+        if labels is not None:
+            intake.drain(labels, EPOCH)
         yield parts[0]
     finally:
         room.rest()
         session.close()
+        if labels is not None:
+            labels.session.close()
         store.close()

@@ -10,6 +10,8 @@ from watchtower.nouns.batch import Floats, Ints
 from watchtower.nouns.score import Board, MeasureName, Need, Over, Scores, Slot, matches
 from watchtower.nouns.settings import Stretch
 
+NOT_CALIBRATED = "not calibrated"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
@@ -36,7 +38,7 @@ class Reading:
     over: Over = Over()  # noqa: RUF009  frozen
     version: str | None = None
     segment: str | None = None
-    lacking: str = "not calibrated"
+    lacking: str = NOT_CALIBRATED
 
     @property
     def size(self) -> timedelta:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from watchtower.conditions import Condition
+from watchtower.conditions._bounded import AUTO, Bounded
 from watchtower.config import wording
 from watchtower.config.document import Document, Loc, read_document
 from watchtower.core import naming
@@ -78,7 +79,7 @@ def gather(files: Sequence[Path], size: timedelta, notifiers: Sequence[str] | No
         rules, wrong = _rules(document)
         written += rules
         problems += [*wrong, *_measures(document), *_notifiers(document, notifiers)]
-    problems += [*_twice(documents), *(problem for each in written for problem in (*_untested(each), *_spans(each)))]
+    problems += [*_twice(documents), *(problem for each in written for problem in (*_untested(each), *_spans(each), *_calibrated(each)))]
     contents = "".join(f"{file.name}={document.sha256};" for file, document in zip(files, documents, strict=True))
     book = RuleBook(tuple(each.rule for each in written), size, tuple(notifiers or ()), hashlib.sha256(contents.encode()).hexdigest()[:16])
     return Gathered(book, tuple(written), tuple(problems))
@@ -148,6 +149,13 @@ def _untested(written: Written) -> Iterator[Problem]:
         if asked and isinstance(measure, MeasureName) and naming.known(measure) is None and not measure.is_tested and not compared:
             what = f"{measure} has no p-value to be significant"
             yield Problem(written.place(*keys, "significance"), what, "leave significance: out; min_rows: keeps small windows quiet")
+
+
+def _calibrated(written: Written) -> Iterator[Problem]:
+    """A bound is calibrated to how often the rule fires, so it is the rule's own."""
+    for condition, keys in written.conditions():
+        if isinstance(condition, Bounded) and condition.value == AUTO and keys != ("when",):
+            yield Problem(written.place(*keys, "value"), "value: auto stands inside another condition", "write a number here: watchtower calibrate shows one")
 
 
 def _spans(written: Written) -> Iterator[Problem]:

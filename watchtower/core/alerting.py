@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from watchtower.conditions._reading import Reading
+from watchtower.conditions._reading import NOT_CALIBRATED, Reading
 from watchtower.core.rules import Rule, RuleBook
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState, Finding, Outcome
 from watchtower.nouns.score import Board
@@ -101,8 +101,8 @@ def evaluate(board: Board, alerts: Sequence[Alert], book: RuleBook, *, live_chan
 
 
 def _rule(board: Board, rule: Rule, alerts: Mapping[AlertId, Alert], at: datetime, book: RuleBook, *, live_changed: bool) -> Iterator[Advanced]:  # noqa: PLR0913  one rule looks at all that an evaluation has
-    reading = Reading(board, rule.reach(book.size), rule.version, rule.segment)
-    digest = rule.digest()
+    reading = Reading(board, rule.reach(book.size), rule.version, rule.segment, book.lacking.get(rule.name, NOT_CALIBRATED))
+    digest = book.digest_of(rule)
     told: set[AlertId] = set()
     for outcome in rule.when.check(reading):
         key = AlertId(rule.name, board.model, outcome.segment, outcome.subject, outcome.version if rule.version is not None else "")

@@ -61,6 +61,7 @@ class Daemon:
                 ("evaluator", parts.evaluator, 0.25),
                 ("actions", parts.actions, 0.25),
                 ("outbox", parts.outbox, 0.5),
+                ("calibrator", parts.calibrator, 5.0),
             )
         }
         self._server = _server(loaded, StoreView(parts.store, parts.metrics, self._not_ready))
@@ -90,6 +91,7 @@ class Daemon:
         began = monotonic()
         self._jobs.shutdown(wait=False)
         self._parts.room.end()
+        self._parts.calibrator.end()
         for loop in self._loops.values():
             loop.stop()
         if self._loops["intake"].join(STOP_WITHIN) and self._code == FINE:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -52,6 +52,23 @@ class ScoreRows:
             for end in [end for end in kept.scores if ends and end < ends[0]]:
                 del kept.scores[end]
         return found
+
+    def look(self, model: str, before: datetime, need: Need, count: int) -> Iterator[PastScores]:
+        """What the newest *count* boards that end at or before *before* said of *need*, oldest first; nothing of it stays in memory."""
+        with self._database.reading() as tx:
+            chosen = sa.select(boards.c.window_end).where(boards.c.model == model, boards.c.window_end <= micros(before))
+            ends = list(tx.execute(chosen.order_by(boards.c.window_end.desc()).limit(count)).scalars().all())[::-1]
+        for first in range(0, len(ends), _AT_ONCE):
+            some = ends[first : first + _AT_ONCE]
+            with self._database.reading() as tx:
+                wanted = sa.select(boards.c.board).where(boards.c.model == model, boards.c.window_end.in_(some)).order_by(boards.c.window_end)
+                found = tx.execute(wanted).scalars().all()
+            yield from (trimmed(unpack_board(blob), frozenset({need})) for blob in found)
+
+    def count(self, model: str) -> int:
+        """How many boards the model has."""
+        with self._database.reading() as tx:
+            return int(tx.execute(sa.select(sa.func.count()).select_from(boards).where(boards.c.model == model)).scalar() or 0)
 
     def _read(self, model: str, kept: _Kept, ends: list[int]) -> None:
         for first in range(0, len(ends), _AT_ONCE):

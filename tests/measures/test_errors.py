@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.measures.views import served, told, view
 from watchtower.measures.errors import Errors
 
@@ -16,3 +18,9 @@ def test_every_status_but_ok_is_an_error_and_each_has_its_share() -> None:
 def test_no_errors_is_zero_and_no_rows_a_reason() -> None:
     assert told(Errors().score("share", view(replace(served(5), statuses={"ok": 5.0})))) == {"": 0.0}
     assert told(Errors().score("share", view(served(0)))) == {"": "no rows"}
+
+
+def test_the_interval_is_wilsons_of_logged_rows() -> None:
+    """10 of 100 (each standing for two): Wilson's interval is 0.0552 to 0.1744."""
+    profile = replace(served(100, 200.0), statuses={"ok": 180.0, "error": 20.0})
+    assert Errors().score("share", view(profile)).more(0) == {"low": pytest.approx(0.0552, abs=5e-5), "high": pytest.approx(0.1744, abs=5e-5)}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.measures.views import durations, served, told, view
-from watchtower.measures.latency import Latency, quantile
+from watchtower.measures._quantiles import quantile, quantile_with_bounds
+from watchtower.measures.latency import Latency
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.99])
@@ -38,3 +39,18 @@ def test_parts_are_told_where_logged() -> None:
 def test_no_rows_is_a_reason() -> None:
     assert told(Latency().score("p99", view(served(0)))) == {"": "no rows"}
     assert told(Latency().score("p99", view(served(5)))) == {"": "no latency logged"}
+
+
+def test_a_quantile_has_the_bounds_of_its_order_statistics() -> None:
+    """Of 1,000 rows the 95 % interval of p90 goes from share 0.8814 to 0.9186."""
+    seconds = np.arange(1, 1_001) / 1_000
+    found = quantile_with_bounds(durations(seconds), 0.9)
+    assert [found.low, found.value, found.high] == pytest.approx([0.8814, 0.9, 0.9186], rel=0.02)
+
+
+def test_the_interval_of_the_mean_is_students_with_the_histograms_variance() -> None:
+    seconds = np.random.default_rng(6).lognormal(-3, 0.7, 400)
+    more = Latency().score("mean", view(replace(served(400), latency=durations(seconds)))).more(0)
+    reach = 1.966 * seconds.std() / np.sqrt(399)
+    assert more == {"low": pytest.approx(seconds.mean() - reach, rel=0.005), "high": pytest.approx(seconds.mean() + reach, rel=0.005)}
+    assert "low" not in Latency().score("max", view(replace(served(400), latency=durations(seconds)))).more(0)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from watchtower.core.merging import without_cells
 from watchtower.core.naming import is_of_model
 from watchtower.measures import Measure
+from watchtower.measures._estimates import estimates, joined_scores, wilson
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.readings import Readings
 from watchtower.nouns.score import Closed, MeasureName, Need, Scores, View
@@ -69,8 +70,7 @@ def _with_zeros(closed: Closed, scores: Scores, measure: MeasureName, segment: s
         return scores
     seen = sorted(subject for name, part, subject in closed.seen if name == str(measure) and part == segment)
     gone = [subject for subject in seen if subject not in scores.subjects]
-    found = [*zip(scores.values.tolist(), scores.n.tolist(), strict=True), *((0.0, int(scores.n[0])) for _ in gone)]
-    return Scores.of((*scores.subjects, *gone), found) if gone else scores
+    return joined_scores(scores, estimates(dict.fromkeys(gone, wilson(0.0, int(scores.n[0]))), int(scores.n[0]))) if gone else scores
 
 
 def _siblings(closed: Closed, need: Need, version: str, segment: str) -> Mapping[str, Profile]:

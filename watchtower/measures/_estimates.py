@@ -1,8 +1,8 @@
 """Estimates with their 95 % intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import exp, inf, log, sqrt
 
 import numpy as np
 
@@ -29,12 +29,35 @@ def estimates(found: Mapping[str, Estimate | str], n: int) -> Scores:
     return replace(scores, low=low, high=high)
 
 
-def wilson(share: float, n: float) -> Estimate:
+def told(subjects: Sequence[str], found: Sequence[tuple[Estimate | float | str, int]]) -> Scores:
+    """Scores of *subjects*, each with its own rows: an estimate with its bounds, a plain number without, or the reason why there is none."""
+    scores = Scores.of(subjects, [(each.value if isinstance(each, Estimate) else each, n) for each, n in found])
+    low, high = (np.array([getattr(each, name) if isinstance(each, Estimate) else np.nan for each, _ in found], dtype=np.float64) for name in ("low", "high"))
+    return replace(scores, low=low, high=high)
+
+
+def joined_scores(first: Scores, second: Scores) -> Scores:
+    """The scores of two sets of subjects, with their bounds."""
+    bounds = [
+        np.concatenate([np.full(len(each.subjects), np.nan) if side is None else side for each, side in ((first, a), (second, b))])
+        for a, b in ((first.low, second.low), (first.high, second.high))
+    ]
+    return Scores(
+        (*first.subjects, *second.subjects),
+        np.concatenate([first.values, second.values]),
+        np.concatenate([first.p_values, second.p_values]),
+        np.concatenate([first.n, second.n]),
+        (*first.reasons, *second.reasons),
+        *bounds,
+    )
+
+
+def wilson(share: float, n: float, z: float = Z) -> Estimate:
     """A share of *n* rows with Wilson's interval (Wilson 1927)."""
     if n <= 0:
         return Estimate(share, 0.0, 1.0)
-    middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    reach = Z / (1 + Z * Z / n) * sqrt(max(share * (1 - share), 0.0) / n + Z * Z / (4 * n * n))
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * sqrt(max(share * (1 - share), 0.0) / n + z * z / (4 * n * n))
     return Estimate(share, max(0.0, min(middle - reach, share)), min(1.0, max(middle + reach, share)))
 
 
@@ -43,3 +66,31 @@ def mean_of(total: float, squares: float, weight: float, n: float, low: float = 
     mean = float(total) / weight
     reach = Z * sqrt(max(float(squares) / weight - mean * mean, 0.0) / n)
     return Estimate(mean, max(low, mean - reach), mean + reach)
+
+
+def student(mean: float, variance: float, n: float, low: float = -inf, high: float = inf) -> Estimate:
+    """The mean of *n* rows of a population *variance*, ± t sd/√(n - 1) with Student's t of n - 1; of one row without bounds. Held in [*low*, *high*]."""
+    from scipy.special import stdtrit  # noqa: PLC0415  slow to load, and only scoring wants it
+
+    if n < 2:
+        return Estimate(mean, -inf, inf)
+    reach = float(stdtrit(n - 1, 0.975)) * sqrt(max(variance, 0.0) / (n - 1))
+    return Estimate(mean, max(low, mean - reach), min(high, mean + reach))
+
+
+def newcombe(one: tuple[float, float], other: tuple[float, float], z: float = Z) -> Estimate:
+    """The difference of two shares, each (share, rows), with Newcombe's hybrid score interval (Newcombe 1998, method 10)."""
+    first, second = wilson(*one, z), wilson(*other, z)
+    value = first.value - second.value
+    below = sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
+    above = sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2)
+    return Estimate(value, max(-1.0, value - below), min(1.0, value + above))
+
+
+def ratio(one: tuple[float, float], other: tuple[float, float], z: float = Z) -> Estimate:
+    """The ratio of two shares, each (share, rows), the second above 0; its logarithm ± z standard errors (Katz et al. 1978), ½ added to counts in them."""
+    value = one[0] / other[0]
+    counts = [(share * n + 0.5, n + 0.5) for share, n in (one, other)]
+    error = sqrt(sum(max(1 / count - 1 / n, 0.0) for count, n in counts))
+    middle = log(counts[0][0] / counts[0][1]) - log(counts[1][0] / counts[1][1])
+    return Estimate(value, min(value, exp(middle - z * error)), max(value, exp(middle + z * error)))

@@ -5,7 +5,7 @@ from math import ceil
 from typing import ClassVar
 
 from watchtower.measures import Measure
-from watchtower.measures.latency import quantile
+from watchtower.measures._quantiles import quantile
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Scores, View
 

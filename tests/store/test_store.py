@@ -16,8 +16,6 @@ import pytest
 import sqlalchemy as sa
 
 from watchtower.edges.clock import ManualClock
-from watchtower.nouns.batch import FeatureType
-from watchtower.nouns.binning import Binning, CategoryBins
 from watchtower.nouns.errors import ConfigError, Fenced, Unavailable
 from watchtower.nouns.plan import Evaluation, Memory, Move, Plan, Serving, Step
 from watchtower.nouns.profile import Delta, Profile
@@ -25,7 +23,6 @@ from watchtower.nouns.score import Board
 from watchtower.nouns.window import Key, Window
 from watchtower.store import Store
 from watchtower.store.database import Database
-from watchtower.store.references import StoredReference
 from watchtower.store.tables import schema
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -135,17 +132,6 @@ def test_a_reader_that_asks_to_write_is_refused_for_good(store: Store, url: str,
         looking.heartbeat(TEN)
     assert caught.value.for_good
     assert store.status()["jobs"] == []
-
-
-def test_references_come_back(store: Store, profile: Callable[..., Profile]) -> None:
-    binning = Binning("b1", ("country",), (FeatureType.CATEGORICAL,), (CategoryBins(("DE",)),), (0, 4), {"country": ("DE",)})
-    assert (store.references.load("fraud"), store.references.ids()) == (None, {})
-    store.references.save("fraud", StoredReference(binning, TEN, {("", ""): profile(1), ("7", "c=DE"): profile(2)}))
-    store.references.save("fraud", StoredReference(replace(binning, id="b2"), TEN, {("", ""): profile(3)}))
-    found = store.references.load("fraud")
-    assert found is not None
-    assert (found.binning.id, found.valid_from, {key: each.rows for key, each in found.profiles.items()}) == ("b2", TEN, {("", ""): 3})
-    assert store.references.ids() == {"fraud": ("b2", TEN)}
 
 
 def test_trials_come_back(store: Store) -> None:

@@ -79,7 +79,7 @@ class Stage:
         assert table.prediction is not None
         columns = {**table.features, PREDICTION: table.prediction}
         self.binning = make_binning(columns, self.watched.features, self.watched.prediction.kind, ())
-        self.store.references.save("fraud", StoredReference(self.binning, EPOCH, {("", ""): make_reference_profile(self.binning, columns, table.rows)}))
+        self.store.references.begin("fraud", StoredReference(self.binning, EPOCH, {("", ""): make_reference_profile(self.binning, columns, table.rows)}))
 
     @property
     def source(self) -> File:

@@ -28,6 +28,14 @@ class Bound:
 
     binning: Binning
     valid_from: int
+    before: "Bound | None" = None
+    """What earlier windows are folded under, where another binning took its place."""
+
+    def at(self, start: int) -> Binning | None:
+        """The binning of the window that begins at *start*; None where it is older than any."""
+        if start >= self.valid_from:
+            return self.binning
+        return self.before.at(start) if self.before is not None else None
 
 
 @dataclass(slots=True)
@@ -178,7 +186,7 @@ class Folder:
     def _fold_window(self, part: PredictionBatch, version: str, start: int, *, late: bool) -> None:
         window = window_of(start, self.settings.size)
         bound = self.bound.get(part.model)
-        binning = bound.binning if bound is not None and start >= bound.valid_from else None
+        binning = bound.at(start) if bound is not None else None
         self._tally(Key(part.model, version, "", window), binning, late=late).add(part)
         for column, values in (binning.segments if binning is not None else {}).items():
             for value, rows in segment_rows(part.features.get(column), values, len(part)):

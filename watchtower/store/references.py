@@ -1,26 +1,48 @@
-"""What live traffic is compared with: each model's frozen binning and its reference profiles."""
+"""What live traffic is compared with: each model's frozen binning and its reference profiles, and who changed them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 
 from watchtower.nouns.binning import Binning
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import micros, moment
+from watchtower.store.codec import Json, chained, encode, stamp
 from watchtower.store.database import Database
 from watchtower.store.packing import pack_binning, pack_profile, unpack_binning, unpack_profile
-from watchtower.store.tables import reference_profiles, references
+from watchtower.store.tables import earlier_references, positions, profiles, reference_changes, reference_profiles, references
+
+_KEPT = 5
+"""References of a model that stay after another one took their place."""
+Key = tuple[str, str]
+_PROFILES = msgspec.msgpack.Decoder(list[tuple[str, str, bytes]])
+_BODY = msgspec.json.Decoder(dict[str, object])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredReference:
-    """A model's reference: windows from *valid_from* on are folded under *binning*; *profiles* by (version, segment), "" the model's own."""
+    """A model's reference: windows from *valid_from* on are folded under *binning*; *profiles* by (version, segment), "" the model's own.
+
+    *accepted*: a person put it in the place of another one, so files of versions before it do not outrank it.
+    """
 
     binning: Binning
     valid_from: datetime
-    profiles: Mapping[tuple[str, str], Profile]
+    profiles: Mapping[Key, Profile]
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Who put a reference in place, when, and what it was made from."""
+
+    who: str
+    at: datetime
+    made_from: str
+    rows: int
 
 
 class ReferenceRows_:  # noqa: N801  nouns/evidence.py has the rows of a reference file
@@ -30,31 +52,126 @@ class ReferenceRows_:  # noqa: N801  nouns/evidence.py has the rows of a referen
         """Over *database*."""
         self._database = database
 
-    def load(self, model: str) -> StoredReference | None:
-        """The model's reference, None while there is none."""
+    def load(self, model: str, at: datetime | None = None) -> StoredReference | None:
+        """The model's newest reference, or the one that windows which begin *at* then are scored with; None where there is none."""
+        return next(self._found(model, at), None)
+
+    def all(self, model: str) -> list[StoredReference]:
+        """The model's references, newest first."""
+        return list(self._found(model))
+
+    def _found(self, model: str, at: datetime | None = None) -> Iterator[StoredReference]:
+        """Those that are valid *at* (None: all), newest first; each is unpacked only when it is asked for."""
         with self._database.reading() as tx:
             row = tx.execute(sa.select(references).where(references.c.model == model)).first()
-            found = tx.execute(sa.select(reference_profiles).where(reference_profiles.c.model == model)).all()
-        if row is None:
-            return None
-        profiles = {(each.version, each.segment): unpack_profile(each.profile) for each in found}
-        return StoredReference(unpack_binning(row.binning), moment(row.valid_from), profiles)
+            if row is None:
+                return
+            mine = tx.execute(sa.select(reference_profiles).where(reference_profiles.c.model == model)).all()
+            before = tx.execute(_earlier(model)).all()
+            changed = tx.execute(sa.select(reference_changes.c.body).where(reference_changes.c.model == model)).scalars().all()
+        accepted = {(str(body["after"]), str(body["valid_from"])) for body in map(_BODY.decode, changed)}
+        for each in (row, *before):
+            valid_from = moment(each.valid_from)
+            if at is None or valid_from <= at:
+                its = {(one.version, one.segment): unpack_profile(one.profile) for one in mine} if each is row else _unpacked(each.profiles)
+                yield StoredReference(unpack_binning(each.binning), valid_from, its, (each.binning_id, stamp(valid_from)) in accepted)
 
-    def save(self, model: str, stored: StoredReference) -> None:
-        """Takes the place of whatever the model had."""
-        binning = {"binning_id": stored.binning.id, "valid_from": micros(stored.valid_from), "binning": pack_binning(stored.binning)}
-        rows = [
-            {"model": model, "version": version, "segment": segment, "profile": pack_profile(profile)}
-            for (version, segment), profile in stored.profiles.items()
-        ]
+    def begin(self, model: str, stored: StoredReference) -> StoredReference:
+        """The model's first reference; the one that is there already where somebody was faster."""
         with self._database.writing() as tx:
+            there = tx.execute(sa.select(references.c.model).where(references.c.model == model)).first()
+            if there is None:
+                _insert(tx, model, stored)
+        return stored if there is None else self.load(model) or stored
+
+    def add(self, model: str, stored: StoredReference, more: Mapping[Key, Profile]) -> StoredReference:
+        """*stored* with *more* profiles beside its own; nothing is written where it is no longer the newest."""
+        with self._database.writing() as tx:
+            same = (references.c.model == model, references.c.binning_id == stored.binning.id, references.c.valid_from == micros(stored.valid_from))
+            if tx.execute(sa.select(references.c.model).where(*same)).first() is not None:
+                for version, segment in more:
+                    key = (reference_profiles.c.version == version, reference_profiles.c.segment == segment)
+                    tx.execute(sa.delete(reference_profiles).where(reference_profiles.c.model == model, *key))
+                _insert_profiles(tx, model, more)
+        return StoredReference(stored.binning, stored.valid_from, {**stored.profiles, **more}, stored.accepted)
+
+    def accept(self, model: str, stored: StoredReference, by: Accepted) -> None:
+        """*stored* is the model's reference from its *valid_from* on; what was there stays for the windows before, and the change is audited."""
+        with self._database.writing() as tx:
+            row = tx.execute(sa.select(references).where(references.c.model == model)).first()
+            if row is not None and row.valid_from < micros(stored.valid_from):
+                mine = tx.execute(sa.select(reference_profiles).where(reference_profiles.c.model == model)).all()
+                packed = msgspec.msgpack.encode([(each.version, each.segment, each.profile) for each in mine])
+                kept = {"binning_id": row.binning_id, "valid_from": row.valid_from, "binning": row.binning, "profiles": packed}
+                tx.execute(sa.insert(earlier_references).values(model=model, **kept))
             tx.execute(sa.delete(references).where(references.c.model == model))
-            tx.execute(sa.insert(references).values(model=model, **binning))
-            if rows:
-                tx.execute(sa.insert(reference_profiles), rows)
+            _insert(tx, model, stored)
+            old = [each.valid_from for each in tx.execute(_earlier(model)).all()][_KEPT:]
+            tx.execute(sa.delete(earlier_references).where(earlier_references.c.model == model, earlier_references.c.valid_from.in_(old)))
+            _audit(tx, model, stored, by, None if row is None else row.binning_id)
 
     def ids(self) -> dict[str, tuple[str, datetime]]:
-        """Model -> (binning id, valid from); one small look."""
+        """Model -> (binning id, valid from) of its newest reference; one small look."""
         with self._database.reading() as tx:
             found = tx.execute(sa.select(references.c.model, references.c.binning_id, references.c.valid_from)).all()
         return {row.model: (row.binning_id, moment(row.valid_from)) for row in found}
+
+    def changes(self, model: str) -> list[Json]:
+        """What was accepted, oldest first: at, who, from, rows, valid_from, before and after (binning ids), and whether the chain of hashes holds so far."""
+        with self._database.reading() as tx:
+            found = tx.execute(sa.select(reference_changes).where(reference_changes.c.model == model).order_by(reference_changes.c.seq)).all()
+        told: list[Json] = []
+        previous, holds = "", True
+        for number, row in enumerate(found, start=1):
+            previous = chained(previous, row.body)
+            holds = holds and row.hash == previous and row.seq == number
+            told.append({**_BODY.decode(row.body), "intact": holds})
+        return told
+
+    def newest_time(self) -> datetime | None:
+        """The largest event time that was read of any partition."""
+        with self._database.reading() as tx:
+            newest: int | None = tx.execute(sa.select(sa.func.max(positions.c.newest))).scalar()
+        return None if newest is None else moment(newest)
+
+    def windows_of(self, model: str, version: str, *, since: datetime, before: datetime, limit: int) -> Sequence[tuple[datetime, Mapping[str, Profile]]]:
+        """(end, profiles by segment) of the first *limit* evaluated windows in [since, before] in which *version* had rows, oldest first."""
+        its = (profiles.c.model == model, profiles.c.version == version)
+        with self._database.reading() as tx:
+            ends = sa.select(profiles.c.window_end).where(*its, profiles.c.segment == "", profiles.c.window_end > micros(since))
+            chosen = tx.execute(ends.where(profiles.c.window_end <= micros(before)).order_by(profiles.c.window_end).limit(limit)).scalars().all()
+            found = tx.execute(sa.select(profiles).where(*its, profiles.c.window_end.in_(chosen)).order_by(profiles.c.window_end)).all()
+        by_end: dict[int, dict[str, Profile]] = {}
+        for row in found:
+            by_end.setdefault(row.window_end, {})[row.segment] = unpack_profile(row.profile)
+        return [(moment(end), by_end[end]) for end in chosen]
+
+
+def _earlier(model: str) -> sa.Select[tuple[object, ...]]:
+    return sa.select(*earlier_references.c).where(earlier_references.c.model == model).order_by(earlier_references.c.valid_from.desc())
+
+
+def _insert(tx: sa.Connection, model: str, stored: StoredReference) -> None:
+    binning = {"binning_id": stored.binning.id, "valid_from": micros(stored.valid_from), "binning": pack_binning(stored.binning)}
+    tx.execute(sa.insert(references).values(model=model, **binning))
+    _insert_profiles(tx, model, stored.profiles)
+
+
+def _insert_profiles(tx: sa.Connection, model: str, more: Mapping[Key, Profile]) -> None:
+    rows = [{"model": model, "version": version, "segment": segment, "profile": pack_profile(profile)} for (version, segment), profile in more.items()]
+    if rows:
+        tx.execute(sa.insert(reference_profiles), rows)
+
+
+def _unpacked(blob: bytes) -> dict[Key, Profile]:
+    return {(version, segment): unpack_profile(profile) for version, segment, profile in _PROFILES.decode(blob)}
+
+
+def _audit(tx: sa.Connection, model: str, stored: StoredReference, by: Accepted, before: str | None) -> None:
+    last = tx.execute(
+        sa.select(reference_changes.c.seq, reference_changes.c.hash).where(reference_changes.c.model == model).order_by(reference_changes.c.seq.desc()).limit(1)
+    ).first()
+    seq, previous = (last.seq + 1, last.hash) if last else (1, "")
+    told = {"model": model, "seq": seq, "at": stamp(by.at), "who": by.who, "from": by.made_from, "rows": by.rows}
+    body = encode(told | {"valid_from": stamp(stored.valid_from), "before": before, "after": stored.binning.id})
+    tx.execute(sa.insert(reference_changes).values(model=model, seq=seq, at=micros(by.at), body=body, hash=chained(previous, body)))

@@ -48,6 +48,7 @@ class Evaluator:
         readings: what meters read of the machines that serve a model, in the windows between two moments.
         joiner: puts labels into the window in which they arrive; None: labels are not joined.
         took: told how many seconds an evaluation took.
+        analysed: adds what slow scores need; waits a while where some are asked for.
     """
 
     store: Store
@@ -65,6 +66,7 @@ class Evaluator:
     readings: Callable[[str, datetime, datetime], Readings] = field(default=lambda _model, _start, _end: Readings())
     joiner: Joiner | None = None
     took: Callable[[str, float], None] = field(default=lambda _what, _seconds: None)
+    analysed: Callable[[Closed, frozenset[Need], StoredReference | None], Closed] = field(default=lambda closed, _needs, _stored: closed)
 
     def step(self, now: datetime) -> bool:
         """Evaluates every window that is due, by end, then model; False too where somebody else was faster, so that the loop waits."""
@@ -87,7 +89,7 @@ class Evaluator:
         opened: Profiles = self.store.windows.open_profiles(model, window)
         weights = {version: profile.weight for (version, segment), profile in opened.items() if segment == ""}
         memory = replace(memory, served=versions.follow(memory.served, weights, window))
-        stored, comparison = self.references.comparison(model, memory)
+        stored, comparison = self.references.comparison(model, memory, window.start)
         if stored is not None and window.start >= stored.valid_from:
             opened = self._binned(model, window, opened, stored)
         joined = self.joiner.join(model, window) if self.joiner is not None else None
@@ -96,6 +98,7 @@ class Evaluator:
         needs = line.watched(book, model) | self.always
         closed = close(model, window, opened, earlier(self.store, model, window, memory.served, needs), memory, comparison, needs, self.watched(model))
         closed = replace(closed, readings=self._metered(model, window, needs))
+        closed = self.analysed(closed, needs, stored)
         past = self.store.scores.past(model, window.start, lookback(book.needs(model)))
         board = with_history(line.score(closed, needs), past, None if stored is None else stored.valid_from)
         bounded = self.bounded(book, closed)

@@ -8,19 +8,19 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from watchtower import line
-from watchtower.core.profiling import Bound, Folder
+from watchtower.core.profiling import Folder
 from watchtower.edges.points import reached
 from watchtower.formats import Format
 from watchtower.nouns.batch import Catalog, Messages
 from watchtower.nouns.errors import Fenced, Unavailable
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.settings import FileReference, Watched
-from watchtower.nouns.window import Partition, micros
+from watchtower.nouns.window import Partition
 from watchtower.sources import SourceSession
 from watchtower.store import Store
 from watchtower.workers.labels import only_labels
 from watchtower.workers.polling import GATHER, gathered, pieces
-from watchtower.workers.references import References, schema_of
+from watchtower.workers.references import References
 
 log = logging.getLogger(__name__)
 ENDS_EVERY = 1.0
@@ -105,6 +105,12 @@ class Intake:
             raise away
         return did
 
+    def drain(self, feed: Feed, now: datetime) -> None:
+        """Reads *feed* to its end, and commits it: labels of a replay, which are joined by event time, stand ready before the first window is over."""
+        self._seek(feed, list(feed.session.fresh()))
+        while self._read(feed, now):
+            self.checkpoint(now)
+
     def _turns(self, now: datetime) -> tuple[bool, Unavailable | None]:
         """Reads every source once: whether anything came, and which one is away."""
         did, away = False, None
@@ -182,7 +188,7 @@ class Intake:
 
     def _known(self) -> Catalog:
         if self._catalog is None:
-            schemas = {model: schema_of(self.references.of(model), self.watched(model)) for model in {*self._bindings, *self.models} - {"*"}}
+            schemas = {model: self.references.schema(model) for model in {*self._bindings, *self.models} - {"*"}}
             self._catalog = Catalog(schemas, max_ahead=self.max_ahead // timedelta(microseconds=1))
         return self._catalog
 
@@ -209,9 +215,9 @@ class Intake:
             return
         for model, (binning_id, valid_from) in current.items():
             if self._bindings.get(model) != (binning_id, valid_from):
-                stored = self.references.of(model)
-                if stored is not None:
-                    self.folder.bound[model] = Bound(stored.binning, micros(stored.valid_from))
+                bound = self.references.bound(model)
+                if bound is not None:
+                    self.folder.bound[model] = bound
         self._bindings = dict(current)
         self._catalog = None
 

@@ -1,31 +1,29 @@
-"""Where a model's binning and its references come from: a file of its own making, or its first windows."""
+"""Where a model's binning and its references come from: a file of its own making, its first windows, or what a person accepted."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-
-from watchtower.core.binning import make_binning, make_reference_profile
+from watchtower.core.binning import make_binning
 from watchtower.core.closing import Comparison
-from watchtower.core.profiling import segment_rows
-from watchtower.core.slicing import column_at, sliced
+from watchtower.core.profiling import Bound
+from watchtower.core.referencing import profiles_of, with_lacking
 from watchtower.core.versions import natural
 from watchtower.edges.tables import ReferenceTable, read_table_apart
-from watchtower.nouns.batch import Column, PredictionBatch, Schema
-from watchtower.nouns.binning import PREDICTION, Binning
+from watchtower.nouns.batch import Column, Schema
+from watchtower.nouns.binning import PREDICTION
 from watchtower.nouns.errors import ConfigError, ShadowError, Unavailable
 from watchtower.nouns.plan import Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import FileReference, FirstWindows, Watched
-from watchtower.nouns.window import EPOCH
+from watchtower.nouns.window import EPOCH, micros
 from watchtower.store import Store, StoredReference
+from watchtower.workers.first_windows import OwnWindows, from_windows, is_complete, schema_of, waiting
 from watchtower.workers.rows import RowReader
 
 log = logging.getLogger(__name__)
-DEFAULT_ROWS = 10_000
 
 
 @dataclass(slots=True)
@@ -39,14 +37,27 @@ class References:
     lenient: bool = False
     """A file that cannot be read is no score with that reason, and tried again; else it is an error."""
     _unread: dict[str, str] = field(default_factory=dict)
+    _own_windows: OwnWindows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._own_windows = OwnWindows(self.store)
 
     def of(self, model: str) -> StoredReference | None:
-        """What the store has."""
+        """The newest that the store has."""
         return self.store.references.load(model)
 
     def schema(self, model: str) -> Schema:
-        """How the model's rows are decoded for folding."""
-        return schema_of(self.of(model), self.watched(model))
+        """How the model's rows are decoded for folding: whatever windows they belong to, their columns are there."""
+        schemas = [schema_of(each, self.watched(model)) for each in reversed(self.store.references.all(model))]
+        known = schemas[-1] if schemas else schema_of(None, self.watched(model))
+        return replace(known, features={name: kind for each in schemas for name, kind in each.features.items()})
+
+    def bound(self, model: str) -> Bound | None:
+        """The binnings that windows are folded under, the newest first; None while there is none."""
+        found: Bound | None = None
+        for each in reversed(self.store.references.all(model)):
+            found = Bound(each.binning, micros(each.valid_from), found)
+        return found
 
     def first_seen(self, model: str, version: str) -> StoredReference | None:
         """The binning of a model whose first row was just read: made at once where its reference is a file, else None."""
@@ -54,55 +65,61 @@ class References:
         if not isinstance(settings.reference, FileReference):
             return None
         path = file_of(settings.reference.path, version)
-        if path is None:
+        table = None if path is None else self._read(model, path, settings)
+        if path is None or table is None:
             return None
-        table = self._read(model, path, settings)
-        if table is None:
-            return None
-        columns = _columns(table)
-        binning = make_binning(columns, settings.features, settings.prediction.kind if table.prediction is not None else None, settings.segments)
-        stored = StoredReference(binning, EPOCH, dict(_profiles(binning, columns, table.rows, "")))
-        self.store.references.save(model, stored)
-        log.info("reference_made model=%s from=%s rows=%d binning=%s", model, path, table.rows, binning.id)
+        stored = self.store.references.begin(model, of_table(table, settings))
+        log.info("reference_made model=%s from=%s rows=%d binning=%s", model, path, table.rows, stored.binning.id)
         return stored
 
-    def comparison(self, model: str, memory: Memory) -> tuple[StoredReference | None, Comparison]:
-        """What scores of *model* compare with at its next evaluation; a reference that has become complete is made here."""
-        stored = self.of(model)
+    def comparison(self, model: str, memory: Memory, start: datetime | None = None) -> tuple[StoredReference | None, Comparison]:
+        """What scores of *model* compare with in the window that begins at *start* (the newest: None); a reference that has become complete is made here."""
+        stored = self.store.references.load(model, start)
         settings = self.watched(model)
         live = memory.served.live
         if stored is None:
-            stored = (
-                self._complete(model, memory, settings) if not isinstance(settings.reference, FileReference) else self.first_seen(model, live) if live else None
-            )
+            newest = self.of(model)
+            if newest is not None:
+                return None, Comparison(reason=f"reference: from {newest.valid_from:%Y-%m-%d %H:%M:%S} on")
+            stored = self._made(model, memory, settings)
         if stored is None:
             return None, Comparison(reason=self._unread.get(model) or _waiting(settings, memory))
+        waits: Mapping[str, str] = {}
         if isinstance(settings.reference, FileReference) and live is not None and (live, "") not in stored.profiles:
             stored = self._own(model, stored, live, settings.reference, settings)
-        return stored, Comparison(stored.binning, stored.profiles)
+        elif isinstance(settings.reference, FirstWindows) and settings.reference.per == "version":
+            stored, waits = self._own_windows.look(model, stored, memory, settings)
+        return stored, Comparison(stored.binning, stored.profiles, waiting=waits)
+
+    def _made(self, model: str, memory: Memory, settings: Watched) -> StoredReference | None:
+        if not isinstance(settings.reference, FileReference):
+            return self._complete(model, memory, settings)
+        return self.first_seen(model, memory.served.live) if memory.served.live else None
 
     def _own(self, model: str, stored: StoredReference, version: str, reference: FileReference, settings: Watched) -> StoredReference:
-        """*stored* with the profile of *version*'s own file (or the newest earlier one); columns that the file lacks stay the model's."""
+        """*stored* with the profile of *version*'s own file (or the newest earlier one); columns that the file lacks stay the model's.
+
+        What a person accepted is outranked by a file of the version's very own, never by an earlier one.
+        """
         path = file_of(reference.path, version)
+        if stored.accepted and (path is None or "{version}" not in reference.path or path != Path(reference.path.replace("{version}", version))):
+            path = None
         own: Mapping[tuple[str, str], Profile] = {}
         if path is not None:
             table = self._read(model, path, settings)
             if table is None:
                 return stored
-            columns = _columns(table)
+            columns = columns_of_table(table)
             own = {
-                (v, segment): _with_lacking(stored.binning, profile, stored.profiles.get(("", segment)), columns)
-                for (v, segment), profile in _profiles(stored.binning, columns, table.rows, version)
+                key: with_lacking(stored.binning, profile, stored.profiles.get(("", key[1])), columns)
+                for key, profile in profiles_of(stored.binning, columns, table.rows, version).items()
             }
-        whole = {(version, segment): profile for (v, segment), profile in stored.profiles.items() if v == ""}
-        stored = replace(stored, profiles={**stored.profiles, **whole, **own})
-        self.store.references.save(model, stored)
-        return stored
+        return self.store.references.add(model, stored, {**as_version(stored, version), **own})
 
     def _read(self, model: str, path: Path, settings: Watched) -> ReferenceTable | None:
         """The file; None, and why is remembered, where it cannot be read and that is no error."""
         try:
-            table = self._table(path, settings)
+            table = read_reference(path, settings)
         except (ConfigError, ShadowError) as unread:
             if not self.lenient:
                 raise
@@ -112,32 +129,51 @@ class References:
         self._unread.pop(model, None)
         return table
 
-    @staticmethod
-    def _table(path: Path, settings: Watched) -> ReferenceTable:
-        table = read_table_apart(str(path), {name: each.type for name, each in settings.features.items()}, settings.prediction.kind)
-        if table.ignored:
-            log.warning("reference_columns_ignored file=%s columns=%s", path, ",".join(table.ignored))
-        return table
-
     def _complete(self, model: str, memory: Memory, settings: Watched) -> StoredReference | None:
         """The reference from the first windows, once there are enough."""
-        if not _is_complete(settings, memory) or memory.evaluated_through is None:
+        if memory.evaluated_through is None or not is_complete(settings, memory.reference_windows, memory.reference_rows):
             return None
         past = self.store.windows.history(model, memory.evaluated_through, memory.reference_windows)
-        spans = [span for each in past for (_, segment), profile in each.profiles.items() if segment == "" for span in profile.spans]
-        types = {name: each.type for name, each in settings.features.items()}
         try:
-            rows = self.rows.read(model, spans, past[0].window.start, past[-1].window.end, Schema(types, settings.prediction.kind, open=not types))
+            stored = from_windows(self.rows, model, settings, past)
         except Unavailable as away:
             log.warning("reference_rows_expired model=%s reason=%s", model, away)
             return None
-        if rows is None:
+        if stored is None:
             return None
-        stored = _from_rows(rows, settings, {each.window.start: each.live for each in past}, self.size)
         stored = replace(stored, valid_from=memory.evaluated_through)
-        self.store.references.save(model, stored)
-        log.info("reference_made model=%s from=first_windows windows=%d rows=%d binning=%s", model, len(past), len(rows), stored.binning.id)
+        live = past[-1].live
+        if live is not None and isinstance(settings.reference, FirstWindows) and settings.reference.per == "version":
+            stored = replace(stored, profiles={**stored.profiles, **as_version(stored, live)})
+        stored = self.store.references.begin(model, stored)
+        rows = stored.profiles["", ""].rows if ("", "") in stored.profiles else 0
+        log.info("reference_made model=%s from=first_windows windows=%d rows=%d binning=%s", model, len(past), rows, stored.binning.id)
         return stored
+
+
+def as_version(stored: StoredReference, version: str) -> dict[tuple[str, str], Profile]:
+    """The model's own profiles as those of *version*."""
+    return {(version, segment): profile for (name, segment), profile in stored.profiles.items() if name == ""}
+
+
+def read_reference(path: Path, settings: Watched) -> ReferenceTable:
+    """The reference file *path*; ConfigError or ShadowError where it cannot be read."""
+    table = read_table_apart(str(path), {name: each.type for name, each in settings.features.items()}, settings.prediction.kind)
+    if table.ignored:
+        log.warning("reference_columns_ignored file=%s columns=%s", path, ",".join(table.ignored))
+    return table
+
+
+def of_table(table: ReferenceTable, settings: Watched) -> StoredReference:
+    """Binning and reference of a file's rows."""
+    columns = columns_of_table(table)
+    binning = make_binning(columns, settings.features, settings.prediction.kind if table.prediction is not None else None, settings.segments)
+    return StoredReference(binning, EPOCH, profiles_of(binning, columns, table.rows))
+
+
+def columns_of_table(table: ReferenceTable) -> dict[str, Column]:
+    """What is folded of a file: features, and the prediction as subject ""."""
+    return {**table.features, **({PREDICTION: table.prediction} if table.prediction is not None else {})}
 
 
 def file_of(template: str, version: str) -> Path | None:
@@ -155,75 +191,10 @@ def file_of(template: str, version: str) -> Path | None:
     return there[max(earlier, key=natural)] if earlier else None
 
 
-def _is_complete(settings: Watched, memory: Memory) -> bool:
-    wanted = settings.reference if isinstance(settings.reference, FirstWindows) else FirstWindows(kind="first_windows")
-    if wanted.count is not None and memory.reference_windows >= wanted.count:
-        return True
-    rows = wanted.rows if wanted.rows is not None else DEFAULT_ROWS if wanted.count is None else None
-    return rows is not None and memory.reference_rows >= rows
-
-
 def _waiting(settings: Watched, memory: Memory) -> str:
     if isinstance(settings.reference, FileReference):
         return f"reference: no file {settings.reference.path} for version {memory.served.live} or an earlier one"
-    wanted = settings.reference or FirstWindows(kind="first_windows")
-    if wanted.count is not None:
-        return f"reference: {memory.reference_windows} of {wanted.count} windows"
-    return f"reference: {memory.reference_rows:,} of {wanted.rows or DEFAULT_ROWS:,} rows"
+    return f"reference: {waiting(settings, memory.reference_windows, memory.reference_rows)}"
 
 
-def _columns(table: ReferenceTable) -> dict[str, Column]:
-    return {**table.features, **({PREDICTION: table.prediction} if table.prediction is not None else {})}
-
-
-def _profiles(binning: Binning, columns: Mapping[str, Column], rows: int, version: str) -> Sequence[tuple[tuple[str, str], Profile]]:
-    """The reference profile of the whole and of each segment."""
-    found = [((version, ""), make_reference_profile(binning, columns, rows, own=not version))]
-    for name, values in binning.segments.items():
-        for value, mine in segment_rows(columns.get(name), values, rows):
-            part = {subject: column_at(column, mine) for subject, column in columns.items()}
-            found.append(((version, f"{name}={value}"), make_reference_profile(binning, part, len(mine), own=not version)))
-    return found
-
-
-def _with_lacking(binning: Binning, own: Profile, whole: Profile | None, columns: Mapping[str, Column]) -> Profile:
-    """*own*, with the model's cells for subjects whose column the file lacks."""
-    lacking = [i for i, subject in enumerate(binning.subjects) if (binning.derived[subject].source if subject in binning.derived else subject) not in columns]
-    if whole is None or not lacking:
-        return own
-    cells, moments, oddities = own.cells.copy(), own.moments.copy(), own.oddities.copy()
-    for i in lacking:
-        part = slice(binning.offsets[i], binning.offsets[i + 1])
-        cells[part], moments[i], oddities[i] = whole.cells[part], whole.moments[i], whole.oddities[i]
-    return replace(own, cells=cells, moments=moments, oddities=oddities)
-
-
-def _from_rows(rows: PredictionBatch, settings: Watched, live: Mapping[datetime, str | None], size: timedelta) -> StoredReference:
-    """Binning and reference of the rows of the first windows; predictions are those of the version that was live in each."""
-    columns: dict[str, Column] = dict(rows.features)
-    if rows.prediction is not None:
-        columns[PREDICTION] = rows.prediction
-    binning = make_binning(columns, settings.features, settings.prediction.kind if rows.prediction is not None else None, settings.segments)
-    profiles = dict(_profiles(binning, columns, len(rows), ""))
-    starts = rows.times // (size // timedelta(microseconds=1))
-    names = {name: code for code, name in enumerate(rows.versions.names)}
-    mine = np.zeros(len(rows), dtype=bool)
-    for start, version in live.items():
-        mine |= (starts == (start - EPOCH) // size) & (rows.versions.codes == names.get(version or "", -1))
-    if mine.all() or not mine.any():
-        return StoredReference(binning, EPOCH, profiles)
-    of_live = sliced(rows, np.flatnonzero(mine))
-    only: dict[str, Column] = {**dict(of_live.features), **({PREDICTION: of_live.prediction} if of_live.prediction is not None else {})}
-    without = {subject: column for subject, column in columns.items() if subject != PREDICTION}
-    for key, profile in _profiles(binning, without, len(rows), ""):
-        predictions = dict(_profiles(binning, only, len(of_live), "")).get(key)
-        profiles[key] = _with_lacking(binning, profile, predictions, without)
-    return StoredReference(binning, EPOCH, profiles)
-
-
-def schema_of(stored: StoredReference | None, settings: Watched) -> Schema:
-    """How a model's rows are decoded for folding: by its frozen binning; without one no features are wanted."""
-    if stored is None:
-        return Schema({}, settings.prediction.kind)
-    types = {subject: kind for subject, kind in zip(stored.binning.subjects, stored.binning.types, strict=True) if stored.binning.is_feature(subject)}
-    return Schema(types, settings.prediction.kind)
+__all__ = ["References", "as_version", "columns_of_table", "file_of", "of_table", "read_reference", "schema_of"]

@@ -1,6 +1,6 @@
 """Rows again: what needs rows re-reads the source by the positions kept per window."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,14 +26,19 @@ class RowReader:
         Raises:
             Unavailable: the source no longer has them.
         """
+        found = [*self.pieces(model, spans, start, end, schema)]
+        return joined(found) if found else None
+
+    def pieces(self, model: str, spans: Sequence[Span], start: datetime, end: datetime, schema: Schema) -> Iterator[PredictionBatch]:
+        """The same as :meth:`read`, as the source hands them out, so that they need not be in memory all at once."""
         low, high = micros(start), micros(end)
-        found: list[PredictionBatch] = []
         for source, mine in self._by_source(spans).items():
             catalog = Catalog({model: schema}, Schema())
             for messages in self.sources[source].reread(mine):
-                batches = self.sources[source].format.decode([messages], catalog).predictions
-                found += [part for batch in batches if batch.model == model and (part := _within(batch, low, high)) is not None]
-        return joined(found) if found else None
+                for batch in self.sources[source].format.decode([messages], catalog).predictions:
+                    part = _within(batch, low, high) if batch.model == model else None
+                    if part is not None:
+                        yield part
 
     def _by_source(self, spans: Sequence[Span]) -> Mapping[int, list[Span]]:
         by_source: dict[int, list[Span]] = {}

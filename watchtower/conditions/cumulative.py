@@ -28,7 +28,7 @@ class Cumulative(OnScores):
     that overlap count each window several times, and the run length below no longer holds.
 
     Average run length of normal scores of mean m and standard deviation s, in windows (:func:`average_run_length`): with d = (m - target - slack) / s and
-    b = value / s + 1.166 it is (exp(-2db) + 2db - 1) / (2d²), b² at d = 0. Without drift (m = target), slack = s / 2 and value = 5 s that is 930 windows.
+    b = value / s + 1.166 it is (exp(-2db) + 2db - 1) / (2d²), b² at d = 0. Without drift (m = target), slack = s / 2 and value = 5 s that is 938 windows.
 
     Source: Page (1954), Continuous inspection schemes; Siegmund (1985), Sequential Analysis, formula for the average run length.
     """

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from watchtower.assembly.metering import Regularly, build_meters, build_readings
 from watchtower.assembly.labels import LABELLED, label_feeds
-from watchtower.assembly.shared import build_evaluator, build_intake, build_references, build_trials
+from watchtower.assembly.metering import Regularly, build_meters, build_readings
+from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_trials
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
 from watchtower.config.settings import Settings
@@ -24,6 +24,7 @@ from watchtower.sources import Source
 from watchtower.sources.kafka import Kafka as KafkaSource
 from watchtower.store import Store
 from watchtower.workers.actions import Actions
+from watchtower.workers.analysis import WAITS, Analyst
 from watchtower.workers.calibrator import Calibrator
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
@@ -50,6 +51,7 @@ class DaemonParts:
     evaluator: Evaluator
     actions: Actions
     room: TrialRoom
+    analyst: Analyst
     outbox: Outbox
     metrics: Metrics
     calibrator: Calibrator
@@ -82,6 +84,8 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     intake.took, intake.seen = ears.took, ears.seen
     evaluator = build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping)
     evaluator.took, evaluator.always = ears.took, SHOWN | (LABELLED if settings.labels is not None else frozenset())
+    analyst = build_analyst(settings, store, references, WAITS)
+    evaluator.analysed = analyst.analysed
     calibrator = Calibrator(store, clock.now)
     evaluator.bounded = calibrator.bounded
     evaluator.readings = build_readings(settings, store).within
@@ -92,6 +96,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
         evaluator=evaluator,
         actions=Actions(store, Standings(settings).steering, room.look, heard=ears.moved),
         room=room,
+        analyst=analyst,
         outbox=Outbox(store, {name: each.open() for name, each in settings.notifiers.items()}, _letter_writers(settings), heard=metrics.told),
         metrics=metrics,
         calibrator=calibrator,

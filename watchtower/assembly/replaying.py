@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watchtower.assembly.labels import label_file
-from watchtower.assembly.shared import build_evaluator, build_intake, build_references, build_reporter, build_trials
+from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_reporter, build_trials
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
 from watchtower.edges.clock import ManualClock
@@ -19,6 +19,7 @@ from watchtower.sources._by_time import ByTime
 from watchtower.sources.file import ReplaySession
 from watchtower.store import Store
 from watchtower.workers.actions import Actions
+from watchtower.workers.analysis import REPLAY_WAITS
 from watchtower.workers.calibrator import Calibrator
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
@@ -68,6 +69,7 @@ class ReplayEars:
 def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_time: bool, trial: bool, ears: ReplayEars) -> Iterator[ReplayParts]:  # noqa: PLR0913  what a replay is asked for
     """The line over files: state in memory, event time only."""
     settings, clock = loaded.settings, ManualClock(EPOCH)
+    labels = label_file(loaded)
     session = ByTime(files, source.format) if by_time else ReplaySession(files, source.format)
     store = Store.open("sqlite://", now=clock.now)
     references = build_references(settings, store, [session])
@@ -87,12 +89,13 @@ def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_ti
         input_ended=lambda: parts[0].ended,
         heard=lambda _plan, _fact, move: _each(ears.decided, move.decisions),
     )
-    labels = label_file(loaded)
     feeds = [Feed(session, source.format), *([labels] if labels is not None else [])]
     intake = build_intake(settings, store, references, feeds, ears.committed, live=False)
     evaluator = build_evaluator(settings, store, references, lambda: loaded.book, evaluated, lambda: False)
     evaluator.readings = lambda _model, _start, _end: Readings(reason=IN_A_REPLAY)
     evaluator.bounded = Calibrator(store, clock.now, at_once=True).bounded
+    analyst = build_analyst(settings, store, references, REPLAY_WAITS)
+    evaluator.analysed = analyst.analysed
     parts.append(ReplayParts(store, session, intake, evaluator, actions, clock, trial=trial, reporter=build_reporter(settings, store, references)))
     try:
         intake.begin()
@@ -101,6 +104,7 @@ def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_ti
         yield parts[0]
     finally:
         room.rest()
+        analyst.rest()
         session.close()
         if labels is not None:
             labels.session.close()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from watchtower.assembly.labels import build_joiner, expect_labels, weigh_labels
 from watchtower.assembly.standings import Standings
 from watchtower.config.settings import Settings
 from watchtower.core.profiling import Folder
@@ -10,11 +11,13 @@ from watchtower.core.rules import RuleBook
 from watchtower.nouns.profile import Delta
 from watchtower.sources import Rereadable
 from watchtower.store import Store
+from watchtower.workers.analysis import Analyst
 from watchtower.workers.attributing import Attributor
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
 from watchtower.workers.references import References
 from watchtower.workers.reports import Reporter
+from watchtower.workers.rerunning import Reruns
 from watchtower.workers.rows import RowReader
 from watchtower.workers.trials import Terms, TrialRoom
 
@@ -26,7 +29,7 @@ def build_references(settings: Settings, store: Store, sources: Sequence[Rereada
 
 def build_intake(settings: Settings, store: Store, references: References, feeds: Sequence[Feed], committed: Callable[[Delta], None], *, live: bool) -> Intake:  # noqa: PLR0913  the parts, once
     """*live* False: replay, in which only event time moves and every read is committed at once."""
-    return Intake(
+    intake = Intake(
         store=store,
         feeds=feeds,
         folder=Folder(settings.window),
@@ -38,6 +41,8 @@ def build_intake(settings: Settings, store: Store, references: References, feeds
         now_moves=live,
         max_ahead=settings.window.max_ahead,
     )
+    expect_labels(settings, intake)
+    return intake
 
 
 def build_evaluator(  # noqa: PLR0913, PLR0917  the parts, once
@@ -55,6 +60,7 @@ def build_evaluator(  # noqa: PLR0913, PLR0917  the parts, once
         heard=heard,
         stopping=stopping,
         attribute=Attributor(references.rows, references.schema).attribute,
+        joiner=build_joiner(settings, store),
     )
 
 
@@ -65,9 +71,19 @@ def build_reporter(settings: Settings, store: Store, references: References) -> 
 
 def build_trials(settings: Settings, store: Store, references: References) -> TrialRoom:
     """Looks at trials."""
+    room = TrialRoom(store, references.rows, _terms(settings), settings.window.size)
+    weigh_labels(settings, room, store)
+    return room
 
+
+def build_analyst(settings: Settings, store: Store, references: References, limit: timedelta) -> Analyst:
+    """Finds slow scores; a window waits at most *limit* for its own."""
+    return Analyst(store, references.rows, Reruns(store, references.rows, _terms(settings)), settings.window.size, limit)
+
+
+def _terms(settings: Settings) -> Callable[[str], Terms]:
     def terms(model: str) -> Terms:
         its = settings.model(model)
         return Terms(its, its.artifacts, its.shadow.rows, its.shadow.device, its.shadow.time_limit)
 
-    return TrialRoom(store, references.rows, terms, settings.window.size)
+    return terms

@@ -22,6 +22,7 @@ from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import Partition, Window
 from watchtower.programs.metering import read_regularly
 from watchtower.web.app import create_app
+from watchtower.web.labels_api import LabelDesk
 from watchtower.web.server import Server
 from watchtower.web.tokens import Tokens
 from watchtower.web.view import StoreView
@@ -64,7 +65,7 @@ class Daemon:
                 ("calibrator", parts.calibrator, 5.0),
             )
         }
-        self._server = _server(loaded, StoreView(parts.store, parts.metrics, self._not_ready))
+        self._server = _server(loaded, StoreView(parts.store, parts.metrics, self._not_ready), parts.store.labels)
         self._jobs = BackgroundScheduler(timezone="UTC")
         self._rules_seen = _signature(loaded)
         self._troubles = Troubles(parts.store, tuple(loaded.settings.notifiers))
@@ -91,6 +92,7 @@ class Daemon:
         began = monotonic()
         self._jobs.shutdown(wait=False)
         self._parts.room.end()
+        self._parts.analyst.end()
         self._parts.calibrator.end()
         for loop in self._loops.values():
             loop.stop()
@@ -254,10 +256,10 @@ class Daemon:
         return wrong
 
 
-def _server(loaded: Loaded, view: StoreView) -> Server:
+def _server(loaded: Loaded, view: StoreView, labels: LabelDesk) -> Server:
     its = loaded.settings.server
     tokens = Tokens(Path(its.tokens_file)) if its.tokens_file is not None else None
-    return Server(create_app(view, tokens=tokens, metrics_public=its.metrics_public), its.listen, has_tokens=tokens is not None)
+    return Server(create_app(view, tokens=tokens, metrics_public=its.metrics_public, labels=labels), its.listen, has_tokens=tokens is not None)
 
 
 def _signature(loaded: Loaded) -> dict[str, tuple[int, int]]:

@@ -84,7 +84,9 @@ class LabelRows:
 
 
 def standings(tx: sa.Connection) -> list[Waiting]:
-    """How every model stood after its last join, by name."""
+    """How every model stood after its last join, by name; none in a store of an earlier release."""
+    if not sa.inspect(tx).has_table(label_rooms.name):
+        return []
     return [Waiting(row.model, *(getattr(row, name) for name in ("predictions", "labels", "joined", "expired", "halvings"))) for row in tx.execute(_rooms())]
 
 

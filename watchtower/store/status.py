@@ -7,10 +7,12 @@ from typing import TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from watchtower.nouns.labels import Waiting
 from watchtower.nouns.plan import Decision
 from watchtower.nouns.window import micros
 from watchtower.store.codec import Json, decision_json, decode, decode_json, encode, stamp_micros
 from watchtower.store.database import Database
+from watchtower.store.labels import standings
 from watchtower.store.lease import Lease
 from watchtower.store.readings import meters_json
 from watchtower.store.tables import alerts, counts, decisions, ends, models, positions, rejected, state, totals
@@ -50,6 +52,7 @@ class StatusRows:
                 "windows": [{"model": model, "window_end": stamp_micros(end)} for model, end in ended.items()],
                 "jobs": [] if beat is None or beat.body is None else decode_json(beat.body),
                 "decisions": _decided(last),
+                "labels": [_labels(each) for each in standings(tx)],
                 "meters": meters_json(tx),
                 "daemon": {"running": running, "heartbeat": None if beat is None else stamp_micros(beat.number)},
             }
@@ -66,6 +69,20 @@ def _models(tx: sa.Connection, live: Mapping[str, str | None]) -> Listed:
         version: dict[str, object] = {"version": row.version, "predictions": row.predictions, "late": row.late}
         found.setdefault(row.model, []).append(version | {"other_roles": more["role"], "errors": more["error"]})
     return [{"model": model, "live": live.get(model), "versions": versions} for model, versions in found.items()]
+
+
+def _labels(it: Waiting) -> dict[str, object]:
+    """How a model's labels stand, in rows: what waits, what met, what waited in vain, and the share of ids that are kept."""
+    settled = it.joined + it.expired
+    return {
+        "model": it.model,
+        "waiting": it.predictions,
+        "labels": it.labels,
+        "joined": it.joined,
+        "expired": it.expired,
+        "coverage": it.joined / settled if it.expired else None,
+        "kept_share": 0.5**it.halvings,
+    }
 
 
 def _alerts(tx: sa.Connection) -> Listed:

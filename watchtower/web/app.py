@@ -1,4 +1,4 @@
-"""The pages and the API, read only."""
+"""The pages and the API: read only but for what is posted."""
 
 from asyncio import get_running_loop
 from collections.abc import Callable
@@ -16,8 +16,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from watchtower.edges.clock import Clock
 from watchtower.edges.metrics import OPENMETRICS, TEXT
 from watchtower.store.codec import Json
+from watchtower.web.labels_api import LabelDesk, labels_route
 from watchtower.web.pages import Pages
 from watchtower.web.tokens import Tokens
 from watchtower.web.view import StatusView
@@ -54,9 +56,17 @@ class _Rooms:
             return
         raise HTTPException(401, "a token is needed: Authorization: Bearer TOKEN, one of server.tokens_file", headers=_ASK)
 
+    def guard_change(self, request: Request) -> None:
+        """403 where nobody may change anything, or another site's page asks; 401 where a token is needed and not given."""
+        if self.tokens is None:
+            raise HTTPException(403, "nothing can be posted without tokens: write some into a file and set server.tokens_file")
+        if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+            raise HTTPException(403, "a page of another site asks")
+        self.guard(request)
 
-def create_app(view: StatusView, *, tokens: Tokens | None = None, metrics_public: bool = True) -> Starlette:
-    """The application over *view*; with *tokens* all but the public routes need one."""
+
+def create_app(view: StatusView, *, tokens: Tokens | None = None, metrics_public: bool = True, labels: LabelDesk | None = None) -> Starlette:
+    """The application over *view*; with *tokens* all but the public routes need one. *labels* keeps posted ones."""
     rooms = _Rooms(view, Pages(), tokens, metrics_public)
     here = Path(__file__).parent
     routes = [
@@ -64,6 +74,7 @@ def create_app(view: StatusView, *, tokens: Tokens | None = None, metrics_public
         Route("/healthz", partial(_healthz, rooms)),
         Route("/readyz", partial(_readyz, rooms)),
         *_api(rooms),
+        *([labels_route(labels, Clock().now, rooms.guard_change, rooms.off_loop)] if labels is not None else []),
         *_pages(rooms),
         Mount("/static", StaticFiles(directory=here / "static")),
     ]

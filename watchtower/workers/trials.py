@@ -20,6 +20,7 @@ from watchtower.nouns.evidence import Judgement, Trial
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import Watched
+from watchtower.nouns.window import moment
 from watchtower.runners import Runner
 from watchtower.runners._bench import Answers, Job, Ran, Rows
 from watchtower.runners.onnx import Onnx
@@ -31,7 +32,7 @@ from watchtower.workers.rows import RowReader
 
 log = logging.getLogger(__name__)
 _BENCH = "watchtower.runners._bench:Bench"
-LabelsOf = Callable[[str, Sequence[str]], Sequence[str | None]]
+LabelsOf = Callable[[str, Sequence[str], datetime], Sequence[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class TrialRoom:
         rows: re-reads what was logged.
         terms: a model's settings.
         size: of a window.
-        labels_of: (model, ids) -> spelled labels that have arrived; None where no labels are configured.
+        labels_of: (model, ids, moment) -> spelled labels that had arrived by then; None where no labels are configured.
+        labels_wait: how long a row waits for its label: an inconclusive trial is not over before its rows have.
     """
 
     store: Store
@@ -69,6 +71,7 @@ class TrialRoom:
     terms: Callable[[str], Terms]
     size: timedelta
     labels_of: LabelsOf | None = None
+    labels_wait: timedelta = timedelta(hours=24)
     _child: Child = field(default_factory=Child)
     _over: bool = False
 
@@ -169,7 +172,7 @@ class TrialRoom:
     def _trial(self, plan: Plan, kept: Kept, stored: StoredReference | None, terms: Terms, *, ended: str, expired: str) -> Trial:  # noqa: PLR0913  what was gathered, and why it ends
         evidence, kind = terms.watched.evidence, terms.watched.prediction.kind
         labels = self._labels(plan, kept, terms)
-        used = f"all {kept.rows:,} rows are used" if kept.rows >= kept.limit and labels is None else ""
+        used = f"all {kept.rows:,} rows are used" if kept.rows >= kept.limit and (labels is None or self._waited(kept)) else ""
         return assemble(
             plan,
             kept,
@@ -182,12 +185,17 @@ class TrialRoom:
             device=terms.device,
         )
 
+    def _waited(self, kept: Kept) -> bool:
+        """Whether no further label will come."""
+        return not kept.rows or int(kept.times.max()) + self.labels_wait // timedelta(microseconds=1) <= kept.through
+
     def _labels(self, plan: Plan, kept: Kept, terms: Terms) -> Floats | None:
         if self.labels_of is None:
             return None
         settings = terms.watched.prediction
         classes = {name: code for code, name in enumerate(kept.classes)}
-        found = dict(zip((each for each in kept.ids if each), self.labels_of(plan.model, [each for each in kept.ids if each]), strict=True))
+        ids = [each for each in kept.ids if each]
+        found = dict(zip(ids, self.labels_of(plan.model, ids, moment(kept.through)), strict=True))
         return labels_as_numbers([found.get(each) for each in kept.ids], settings.kind, settings.positive, classes)
 
 

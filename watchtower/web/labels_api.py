@@ -1,0 +1,124 @@
+"""`POST /api/v1/labels`: labels by hand or by a service; safe in the store before they are accepted."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from watchtower.formats.watchtower_json import WatchtowerJson
+from watchtower.nouns.batch import Catalog, Messages, Reason
+from watchtower.nouns.errors import Unavailable
+from watchtower.nouns.window import Partition, micros
+
+PATH = "/api/v1/labels"
+MOST_BYTES = 10_000_000
+"""A larger body is refused: post it in pieces."""
+_AHEAD = 300_000_000
+"""Microseconds that a label's time may lie ahead of the clock."""
+OffLoop = Callable[[Callable[[], None]], Awaitable[None]]
+_POSTED = Partition("posted")
+_WHY = {
+    Reason.NOT_JSON: "is no JSON object",
+    Reason.EMPTY: "is empty",
+    Reason.MISSING_FIELD: "needs model, id and label",
+    Reason.BAD_TIME: "has a time that cannot be read",
+    Reason.TIME_IN_FUTURE: "has a time that is more than 5 minutes ahead",
+}
+
+
+class LabelDesk(Protocol):
+    """Who keeps what was posted."""
+
+    def spool(self, messages: Sequence[bytes], now: datetime) -> None:
+        """Keeps *messages*; they are safe once this returns. Unavailable where the store is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What a body held: messages that are labels, and (item, reason) of those that are none."""
+
+    good: tuple[bytes, ...]
+    errors: tuple[tuple[int, str], ...]
+
+
+def items_of(body: bytes) -> list[bytes]:
+    """One message an item: a JSON object, an array of them, or one a line; ValueError where it is none of that."""
+    text = body.strip()
+    if text[:1] == b"[":
+        try:
+            return [bytes(each) for each in msgspec.json.decode(text, type=list[msgspec.Raw])]
+        except msgspec.DecodeError as wrong:
+            msg = f"the body is no JSON array: {wrong}"
+            raise ValueError(msg) from wrong
+    if _is_one(text):
+        return [text]
+    return [line for line in (each.strip() for each in text.split(b"\n")) if line]
+
+
+def _is_one(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def sort(items: Sequence[bytes], now: datetime) -> Sorted:
+    """Which *items* are labels, by the same reading as in a topic; one without a time arrived at *now*."""
+    n, at = len(items), micros(now)
+    messages = Messages(_POSTED, list(items), np.arange(n, dtype=np.int64), n, np.full(n, at, dtype=np.int64), at)
+    found = WatchtowerJson().decode([messages], Catalog(max_ahead=_AHEAD))
+    why = {each.position: _WHY.get(each.reason, str(each.reason)) for each in found.rejected}
+    predictions = {position for batch in found.predictions for position in batch.positions.tolist()}
+    why |= dict.fromkeys(predictions, "is a prediction, not a label")
+    return Sorted(tuple(item for i, item in enumerate(items) if i not in why), tuple(sorted(why.items())))
+
+
+def labels_route(desk: LabelDesk, now: Callable[[], datetime], guard: Callable[[Request], None], off_loop: OffLoop) -> Route:
+    """The route; *guard* refuses who may not change anything, *off_loop* runs in a thread what may wait for the store."""
+
+    async def take(request: Request) -> Response:
+        guard(request)
+        body = await _read(request)
+        try:
+            items = items_of(body)
+        except ValueError as wrong:
+            raise HTTPException(400, str(wrong)) from wrong
+        if not items:
+            raise HTTPException(400, "the body holds no label: post a JSON object, an array of them, or one a line")
+        moment = now()
+        found = sort(items, moment)
+        if found.good:
+            await _kept(off_loop, desk, found.good, moment)
+        errors = [{"item": item, "error": f"item {item} {why}"} for item, why in found.errors]
+        return _json({"accepted": len(found.good), "errors": errors}, 202 if found.good else 400)
+
+    return Route(PATH, take, methods=["POST"])
+
+
+async def _kept(off_loop: OffLoop, desk: LabelDesk, messages: Sequence[bytes], moment: datetime) -> None:
+    try:
+        await off_loop(lambda: desk.spool(messages, moment))
+    except Unavailable as away:
+        raise HTTPException(503, f"nothing was accepted: {away}", headers={"Retry-After": "5"}) from away
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise HTTPException(413, f"the body is over {MOST_BYTES:,} bytes: post it in pieces")
+    return bytes(body)
+
+
+def _json(answer: object, status: int) -> Response:
+    return Response(msgspec.json.encode(answer), status, {"Cache-Control": "no-store"}, "application/json")

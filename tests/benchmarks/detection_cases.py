@@ -38,7 +38,8 @@ class Case:
     """One row of the table.
 
     *reference* is the kind of rows that windows are compared with; *drift* what happens to a window's rows: it changes the table and says which
-    features it changed. *slow*: windows come in stretches of 200, over which the drift grows; *yesterday*: ours compares with the same hour a day ago.
+    features it changed. *slow*: windows come in stretches of 200, over which the drift grows; *yesterday*: ours compares with the same hour a day
+    ago; *further*: another size of a row above, shown apart.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Case:
     drift: "Callable[[Table, np.random.Generator, int], tuple[str, ...]] | None" = None
     slow: bool = False
     yesterday: bool = False
+    further: bool = False
 
     @property
     def quiet(self) -> bool:
@@ -173,10 +175,10 @@ CASES = (
     Case("1 of 50 shifted by 0.1 sd", 10_000, drift=_shifted(0.1)),
     Case("1 of 50 shifted by 0.3 sd", 10_000, drift=_shifted(0.3)),
     Case("1 of 50 shifted by 1 sd", 10_000, drift=_shifted(1.0)),
-    Case("1 of 50 shifted by 0.1 sd, 1,000 rows", 1_000, drift=_shifted(0.1)),
-    Case("1 of 50 shifted by 0.3 sd, 1,000 rows", 1_000, drift=_shifted(0.3)),
-    Case("1 of 50 shifted by 1 sd, 100 rows", 100, drift=_shifted(1.0)),
-    Case("1 of 50 shifted by 0.1 sd, 100,000 rows", 100_000, drift=_shifted(0.1)),
+    Case("1 of 50 shifted by 0.1 sd, 1,000 rows", 1_000, drift=_shifted(0.1), further=True),
+    Case("1 of 50 shifted by 0.3 sd, 1,000 rows", 1_000, drift=_shifted(0.3), further=True),
+    Case("1 of 50 shifted by 1 sd, 100 rows", 100, drift=_shifted(1.0), further=True),
+    Case("1 of 50 shifted by 0.1 sd, 100,000 rows", 100_000, drift=_shifted(0.1), further=True),
     Case("daily rhythm, 1 of 50 shifted by 0.3 sd", 10_000, "rhythm", _shifted(0.3), yesterday=True),
     Case("heavy tails, 1 of 50 shifted", 10_000, "heavy", _heavy_shifted),
     Case("a new category in 2 % of the rows", 10_000, drift=_new_category),

@@ -13,6 +13,7 @@ THROTTLED = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 NO_SLICES = "no utilisation of MIG slices: let dcgm-exporter export DCGM_FI_PROF_GR_ENGINE_ACTIVE"
 _BLANK_32 = (0x7FFFFFF0, 0x7FFFFFFF)
 _BLANK_64 = 2.0**47
+_GPU, _HOST = ("gpu", "UUID", "uuid", "device"), ("Hostname", "hostname", "instance")
 
 _UTIL, _ACTIVE = "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_GR_ENGINE_ACTIVE"
 _USED, _FREE, _RESERVED = "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE", "DCGM_FI_DEV_FB_RESERVED"
@@ -61,12 +62,15 @@ def dcgm(samples: Sequence[Sample], hosts: bool) -> Iterator[Raw]:  # noqa: FBT0
 
     Memory comes in MiB, power in watts, temperature in °C, utilisation in percent (of a MIG slice as the share of time that its graphics
     engine was active, from DCGM's profiling fields). Power, temperature, XID and ECC errors are the whole device's, also where a slice is named.
+    Of several series of one device (a device that several pods share has some) the largest counts. XID_ERRORS is the code of the last error, so the
+    same code twice in a row is counted once.
     """
     by_metric: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for sample in samples:
         if not is_blank(sample.value):
             whole = sample.metric in _WHOLE or sample.metric in _REASONS
-            by_metric[sample.metric].setdefault(_device(sample.labels, whole=whole, hosts=hosts), sample.value)
+            device, values = _device(sample.labels, whole=whole, hosts=hosts), by_metric[sample.metric]
+            values[device] = max(values.get(device, sample.value), sample.value)
     yield from _utilization(by_metric)
     yield from _memory(by_metric)
     for metric, (measure, of) in _WHOLE.items():
@@ -76,9 +80,8 @@ def dcgm(samples: Sequence[Sample], hosts: bool) -> Iterator[Raw]:  # noqa: FBT0
 
 
 def _device(labels: Mapping[str, str], *, whole: bool, hosts: bool) -> str:
-    gpu = labels.get("gpu") or labels.get("UUID") or labels.get("device") or ""
+    gpu, host = (next((labels[name] for name in names if labels.get(name)), "") for names in (_GPU, _HOST))
     slice_ = labels.get("GPU_I_ID", "")
-    host = labels.get("Hostname") or labels.get("instance") or ""
     return (f"{host}/" if hosts and host else "") + gpu + (f":mig-{slice_}" if slice_ and not whole else "")
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from math import isfinite
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
@@ -81,7 +80,7 @@ class Growth:
 
 
 def parsed(body: bytes, wanted: Sequence[str], where: str) -> list[Sample]:
-    """The samples of the *wanted* metrics in Prometheus' text, each finite; Unavailable where it is no such text. Other lines are not looked at."""
+    """The samples of the *wanted* metrics in Prometheus' text; Unavailable where it is no such text. Other lines are not looked at."""
     starts = tuple(wanted)
     try:
         lines = "\n".join(line for line in body.decode("utf-8").split("\n") if line.startswith(starts))
@@ -90,7 +89,7 @@ def parsed(body: bytes, wanted: Sequence[str], where: str) -> list[Sample]:
         msg = f"the answer of {where} is not Prometheus' text: {str(wrong)[:_WORDS]}"
         raise Unavailable(msg) from None
     names = frozenset(wanted)
-    return [Sample(each.name, each.labels, float(each.value)) for family in families for each in family.samples if each.name in names and isfinite(each.value)]
+    return [Sample(each.name, each.labels, float(each.value)) for family in families for each in family.samples if each.name in names]
 
 
 class _Element(msgspec.Struct):

@@ -172,7 +172,7 @@ class PrometheusSession:
         url = its.url.get_secret_value() if its.url else ""
         samples = parsed(_fine(self._get(url, until), its.address).body, wanted, its.address)
         if preset:
-            yield from preset.read(samples, False)  # noqa: FBT003  one endpoint, one host
+            yield from preset.read([each for each in samples if isfinite(each.value)], False)  # noqa: FBT003  one endpoint, one host
         for measure, metric in its.metrics.items():
             yield from _picked(measure, metric, samples)
 

@@ -17,6 +17,7 @@ from watchtower.nouns.batch import Ints
 from watchtower.nouns.errors import ShadowError
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Closed, Over
+from watchtower.nouns.window import EPOCH
 from watchtower.store import Store
 from watchtower.store.calibrations import CalibrationKey
 
@@ -48,11 +49,12 @@ class Order:
 
 @dataclass(slots=True)
 class Calibrator:
-    """*at_once*: made where it is asked for (replay), else by :meth:`step`. *now* dates what is made."""
+    """*at_once*: made where it is asked for (replay), else by :meth:`step`; *keep*: written to the store. *now* dates what is made."""
 
     store: Store
     now: Callable[[], datetime]
     at_once: bool = False
+    keep: bool = True
     _known: dict[str, dict[CalibrationKey, Calibration]] = field(default_factory=dict)
     _orders: dict[CalibrationKey, Order] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -145,7 +147,8 @@ class Calibrator:
             log.warning("calibration_failed model=%s rule=%s reason=%s", order.model, order.rule.name, failed)
             made = Calibration(None, f"not calibrated: {failed}", boards=self.store.scores.count(order.model))
         else:
-            self.store.calibrations.save(made)
+            if self.keep:
+                self.store.calibrations.save(made)
             log.info("rule_calibrated model=%s rule=%s bound=%s expected=%.3g label=%s", made.model, made.rule, made.bound, made.expected, made.label)
         finally:
             self._child.close()
@@ -177,6 +180,18 @@ def calibrated(store: Store, order: Order, at: datetime, child: Child) -> Calibr
         row_windows=order.windows,
         boards=store.scores.count(order.model),
     )
+
+
+def order_for(store: Store, rule: Rule, model: str, size: timedelta) -> Order:
+    """The calibration of *rule* from what the store has of *model* now."""
+    need, stored = budgets.need_of(rule, size), store.references.load(model)
+    memory = store.evaluations.memory(model)
+    before = memory.evaluated_through or EPOCH
+    if stored is None or not budgets.is_drawn(need):
+        return Order(rule, model, "", size, {}, 0, before, None)
+    rows = rows_of([each.profiles for each in store.windows.history(model, before, WINDOWS)], memory.served.live)
+    sources = budgets.sources_of(rule, need, stored.binning, stored.profiles, memory.served.live, rows)
+    return Order(rule, model, stored.binning.id, size, sources, max((len(each) for each in rows.values()), default=0), before, stored.valid_from)
 
 
 def rows_of(windows: Sequence[Mapping[tuple[str, str], Profile]], live: str | None) -> dict[str, Ints]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from watchtower.measures.latency import quantile
+from watchtower.measures._quantiles import quantile
 from watchtower.nouns.alert import AlertChange
 from watchtower.nouns.profile import Durations
 from watchtower.nouns.score import Board, MeasureName, matches

@@ -8,6 +8,11 @@ from tests.config.folder import RULE, SOURCE, problems, warnings, written
 from watchtower.rollback_targets.directory import Directory
 
 SHARE = "rules:\n  - {name: A, model: fraud, when: {kind: above, measure: errors.share, value: 0.1}}\n"
+CUSUM = "rules:\n  - {name: A, model: fraud, over: 5 windows, when: {kind: cumulative, measure: drift.psi, target: 0, slack: 0.01, value: 1}}\n"
+TWO = "rules:\n  - {name: A, model: fraud, when: {kind: all_of, of: [{kind: above, measure: drift.psi, feature: a, value: 1}, {kind: above, measure: drift.psi, feature: b, value: 1}]}}\n"  # noqa: E501  one rule
+INNER = "rules:\n  - {name: A, model: fraud, when: {kind: any_of, of: [{kind: above, measure: errors.share, value: 0.1}]}}\n"
+QUEUE = "rules:\n  - {name: A, model: fraud, when: {kind: above, measure: resource.queu, value: 3}}\n"
+METER = "meters: [{kind: prometheus, url: 'http://localhost/metrics', metrics: {queue: depth}}]"
 ROLLBACK = "rules:\n  - {name: A, model: fraud, when: {kind: above, measure: drift.psi, value: 0.2}, respond: [rollback]}\n"
 TARGET = "models: {fraud: {artifacts: {kind: directory, path: m}, rollback: {target: {kind: directory, path: m}"
 
@@ -27,6 +32,12 @@ TARGET = "models: {fraud: {artifacts: {kind: directory, path: m}, rollback: {tar
         ("models: {'*': {}}", ROLLBACK, "rules/fraud.yaml:2:91: model '*' has no rollback target: nothing can be switched"),
         (TARGET + "}}}", RULE, "watchtower.yaml:2:76: a writer of `current` that does not take .watchtower.lock can come between look and switch"),
         ("", RULE + "    respond: [retrain]\n", "rules/fraud.yaml:6:14: retrain is decided and told; nothing is called by it in this release"),
+        ("", CUSUM, "rules/fraud.yaml:2:48: cumulative adds up scores of windows that overlap, so that each counts several times; say over: 1 window"),
+        ("", TWO, "all_of joins on the subject, and 'a' and 'b' are two: it never finds anything"),
+        ("", RULE + "    over: 7d\n", "rules/fraud.yaml:6:11: 10,080 windows: only the last 120 are merged in this release"),
+        ("", INNER, "errors.share has no p-value: a few rows can fire rule 'A'"),
+        ("", QUEUE, "rules/fraud.yaml:2:35: no meter reads resource.queu: rule 'A' never fires; say under meters: {kind: prometheus, queries: …} what it is"),
+        (METER, QUEUE, "no meter reads resource.queu: rule 'A' never fires; did you mean resource.queue?"),
         ("", "rules: []\n", "there are no rules, so nothing will ever fire"),
     ],
 )
@@ -39,6 +50,7 @@ def test_it_says_what_is_likely_not_meant(tmp_path: Path, settings: str, rules: 
     ("settings", "rules"),
     [
         ("", RULE),
+        (METER, QUEUE.replace("queu,", "queue,")),
         ("models: {fraud: {}}", RULE),
         ("models: {'*': {}, credit: {}}", RULE),
         ("", SHARE.replace("value: 0.1", "value: 0.1, min_rows: 200")),

@@ -48,11 +48,13 @@ class DomainClassifier(Analysis):
         """The area under the curve, and its one-sided p-value, of a classifier that is trained on the rest."""
         try:
             from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415  an extra
+            from threadpoolctl import threadpool_limits  # noqa: PLC0415  scikit-learn brings it
         except ImportError as missing:
             raise ShadowError(_INSTALL) from missing
         model = cast("_Classifier", HistGradientBoostingClassifier(max_iter=self.trees, max_leaf_nodes=15, early_stopping=False, random_state=seed % 2**31))
-        model.fit(table[~tested], ours[~tested])
-        scores = model.predict_proba(table[tested])[:, 1]
+        with threadpool_limits(1):  # threads that spin for a few thousand rows would take the line's cores
+            model.fit(table[~tested], ours[~tested])
+            scores = model.predict_proba(table[tested])[:, 1]
         return area_and_p(scores[~ours[tested]], scores[ours[tested]])
 
 

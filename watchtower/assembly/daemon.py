@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from watchtower.assembly.labels import LABELLED, label_feeds
 from watchtower.assembly.metering import Regularly, build_meters, build_readings
-from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_trials
+from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_reporter, build_trials
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
 from watchtower.config.settings import Settings
@@ -29,6 +29,7 @@ from watchtower.workers.calibrator import Calibrator
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
 from watchtower.workers.outbox import LetterWriter, Outbox
+from watchtower.workers.reports import Reporter
 from watchtower.workers.trials import TrialRoom
 
 SHOWN = frozenset(
@@ -55,6 +56,7 @@ class DaemonParts:
     outbox: Outbox
     metrics: Metrics
     calibrator: Calibrator
+    reporter: Reporter
     meters: Sequence[Regularly] = ()
 
 
@@ -100,6 +102,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
         outbox=Outbox(store, {name: each.open() for name, each in settings.notifiers.items()}, _letter_writers(settings), heard=metrics.told),
         metrics=metrics,
         calibrator=calibrator,
+        reporter=build_reporter(settings, store, references),
         meters=build_meters(settings, store, metrics),
     )
 

@@ -4,11 +4,14 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
+from watchtower.analyses import Analysis
 from watchtower.measures import Measure
 from watchtower.nouns.score import MeasureName
 from watchtower.statistics import Statistic
 
 AUTO = "auto"
+WEIGHTED = MeasureName("drift", "weighted")
+_SLOW_FAMILIES = ("importance", "estimated")
 _FAMILIES_OF_STATISTICS = ("drift", "prediction")
 
 
@@ -20,13 +23,14 @@ def known(measure: MeasureName) -> str | None:
         return f"unknown measure '{measure}'" + (f" (did you mean {near[0]}?)" if near else f"; known families: {', '.join(_families())}")
     if not measure.parameters:
         return None
-    if not is_statistic(measure) or measure.name == AUTO:
+    if (not is_statistic(measure) and not is_analysis(measure)) or measure.name in (AUTO, WEIGHTED.name):
         return f"measure '{plain}' takes no parameters"
     try:
-        statistic_of(measure)
+        _ = analysis_of(measure) if is_analysis(measure) else statistic_of(measure)
     except ValidationError as wrong:
         first = wrong.errors()[0]
-        fields = ", ".join(Statistic.member(measure.name).model_fields) or "none"
+        member = Analysis.member(measure.name) if is_analysis(measure) else Statistic.member(measure.name)
+        fields = ", ".join(member.model_fields) or "none"
         return f"measure '{measure}': {first['loc'][0]}: {first['msg']}; its parameters: {fields}"
     return None
 
@@ -34,7 +38,8 @@ def known(measure: MeasureName) -> str | None:
 def names() -> tuple[str, ...]:
     """Every measure that can be scored, without parameters."""
     statistics = [f"{family}.{kind}" for family in _FAMILIES_OF_STATISTICS for kind in Statistic.kinds()]
-    return (*statistics, f"drift.{AUTO}", *(f"{family}.{name}" for family in Measure.kinds() for name in Measure.member(family).names))
+    slow = [f"drift.{kind}" for kind in Analysis.kinds()]
+    return (*statistics, *slow, f"drift.{AUTO}", str(WEIGHTED), *(f"{family}.{name}" for family in Measure.kinds() for name in Measure.member(family).names))
 
 
 def _families() -> list[str]:
@@ -42,8 +47,8 @@ def _families() -> list[str]:
 
 
 def is_statistic(measure: MeasureName) -> bool:
-    """Whether it compares two profiles."""
-    return measure.family == "drift" or (measure.family == "prediction" and measure.name in Statistic.kinds())
+    """Whether it compares two profiles, or is made of such comparisons (`drift.weighted`)."""
+    return (measure.family == "drift" and not is_analysis(measure)) or (measure.family == "prediction" and measure.name in Statistic.kinds())
 
 
 def statistic_of(measure: MeasureName) -> Statistic:
@@ -59,3 +64,18 @@ def is_of_model(measure: MeasureName) -> bool:
 def is_open(measure: MeasureName) -> bool:
     """Whether it is of a family whose names settings may add to: `resource.queue_depth` is whatever a meter calls so."""
     return measure.family in Measure.kinds() and Measure.member(measure.family).is_open
+
+
+def is_analysis(measure: MeasureName) -> bool:
+    """Whether it compares rows, in the analysis child."""
+    return measure.family == "drift" and measure.name in Analysis.kinds()
+
+
+def analysis_of(measure: MeasureName) -> Analysis:
+    """The analysis behind *measure*, with its parameters; ValidationError where they are wrong."""
+    return Analysis.member(measure.name).model_validate(dict(measure.parameters))
+
+
+def is_slow(measure: MeasureName) -> bool:
+    """Whether it needs something of a child process: rows compared, or a version run again."""
+    return is_analysis(measure) or measure == WEIGHTED or measure.family in _SLOW_FAMILIES

@@ -7,10 +7,11 @@ import numpy as np
 
 from watchtower.core.comparing import REFERENCE, other_side, said
 from watchtower.core.differing import difference
+from watchtower.core.importance import weighted
 from watchtower.core.measuring import measured
 from watchtower.core.merging import empty
-from watchtower.core.naming import AUTO, is_of_model, is_statistic, statistic_of
-from watchtower.nouns.binning import PREDICTION, Binning, CategoryBins
+from watchtower.core.naming import AUTO, WEIGHTED, is_analysis, is_of_model, is_statistic, statistic_of
+from watchtower.nouns.binning import Binning, CategoryBins
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board, Closed, MeasureName, Need, Over, Pair, Scores, Slot
 from watchtower.statistics import Statistic
@@ -61,21 +62,49 @@ class _Desk:
     def score(self, need: Need, version: str, segment: str) -> Scores:
         """The scores of *need* at one place."""
         profile = self.closed.profiles.get((version, segment, need.over)) or empty(None)
+        if is_analysis(need.measure):
+            return self._analysed(need, version, segment, profile)
         if not is_statistic(need.measure) and need.against != REFERENCE:
             return _enough(difference(self.closed, need, (version, segment), profile), need)
         if not is_statistic(need.measure):
             return _enough(measured(self.closed, need, (version, segment), profile, self._reference(need, version, segment)), need)
+        return self._compared(need, (version, segment), profile)
+
+    def _compared(self, need: Need, place: tuple[str, str], profile: Profile) -> Scores:
+        """The scores of a statistic, or of what is made of statistics."""
         reason = self._reason(need, profile)
         subjects = self._subjects(need.measure)
+        told = subjects if need.measure != WEIGHTED else ()
         if reason is not None or self.closed.binning is None:
-            return Scores.none(subjects or ("",), reason or self.closed.reason)
-        reference = self._reference(need, version, segment)
+            return Scores.none(told or ("",), reason or self.closed.reason)
+        reference = self._reference(need, *place)
         if isinstance(reference, str):
-            return Scores.none(subjects, reference)
+            return Scores.none(told or ("",), reference)
         indexes = tuple(self.closed.binning.subjects.index(subject) for subject in subjects)
         if need.measure.name == AUTO:
-            return self._automatic(need, (version, segment), (reference, profile), indexes)
-        return statistic_of(need.measure).score(self._pair(need, (version, segment), (reference, profile), indexes))
+            return self._automatic(need, place, (reference, profile), indexes)
+        if need.measure == WEIGHTED:
+            return self._weighted(need, place[0], self._automatic(need, place, (reference, profile), indexes))
+        return statistic_of(need.measure).score(self._pair(need, place, (reference, profile), indexes))
+
+    def _analysed(self, need: Need, version: str, segment: str, profile: Profile) -> Scores:
+        """What the analysis child found; it looks at the live version's whole, against the reference."""
+        reason = self._reason(need, profile)
+        if reason is not None:
+            return Scores.none(("",), reason)
+        if version != self.closed.live or segment:
+            return Scores.none(("",), "only the live version's whole is analysed")
+        if need.against != REFERENCE:
+            return Scores.none(("",), "rows are compared with those of the reference only")
+        return self.closed.analysed.scores.get((need, version, segment)) or Scores.none(("",), self.closed.analysed.reason)
+
+    def _weighted(self, need: Need, version: str, features: Scores) -> Scores:
+        """The drift of the features, each as much as it matters."""
+        known = self.closed.settings.importance or self.closed.analysed.importance.get(version, self.closed.analysed.reason)
+        if isinstance(known, str):
+            return Scores.none(("",), known)
+        value, n = weighted(features, known)
+        return _enough(Scores.of(("",), [(value, n)]), need)
 
     def _reason(self, need: Need, profile: Profile) -> str | None:
         """Why nothing can be compared, whatever the subject."""
@@ -92,8 +121,9 @@ class _Desk:
 
     def _subjects(self, measure: MeasureName) -> tuple[str, ...]:
         binning = self.closed.binning
-        known_ones = binning.subjects if binning is not None else ()
-        return tuple(subject for subject in known_ones if (subject == PREDICTION) == (measure.family == "prediction"))
+        if binning is None:
+            return ()
+        return tuple(subject for subject in binning.subjects if binning.is_of_prediction(subject) == (measure.family == "prediction"))
 
     def _reference(self, need: Need, version: str, segment: str) -> Profile | str:
         """What to compare with, or the reason why there is nothing."""

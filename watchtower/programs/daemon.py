@@ -21,6 +21,7 @@ from watchtower.nouns.plan import Evaluation, Fact, Judged, Move, Plan
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import Partition, Window
 from watchtower.programs.metering import read_regularly
+from watchtower.programs.reporting import IncidentReports
 from watchtower.web.app import create_app
 from watchtower.web.labels_api import LabelDesk
 from watchtower.web.server import Server
@@ -65,7 +66,7 @@ class Daemon:
                 ("calibrator", parts.calibrator, 5.0),
             )
         }
-        self._server = _server(loaded, StoreView(parts.store, parts.metrics, self._not_ready), parts.store.labels)
+        self._server = _server(loaded, StoreView(parts.store, parts.metrics, self._not_ready, IncidentReports(parts.store, parts.reporter)), parts.store.labels)
         self._jobs = BackgroundScheduler(timezone="UTC")
         self._rules_seen = _signature(loaded)
         self._troubles = Troubles(parts.store, tuple(loaded.settings.notifiers))

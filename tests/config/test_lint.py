@@ -32,7 +32,7 @@ TARGET = "models: {fraud: {artifacts: {kind: directory, path: m}, rollback: {tar
         ("models: {'*': {}}", ROLLBACK, "rules/fraud.yaml:2:91: model '*' has no rollback target: nothing can be switched"),
         (TARGET + "}}}", RULE, "watchtower.yaml:2:76: a writer of `current` that does not take .watchtower.lock can come between look and switch"),
         ("", RULE + "    respond: [retrain]\n", "rules/fraud.yaml:6:14: retrain is decided and told; nothing is called by it in this release"),
-        ("", CUSUM, "rules/fraud.yaml:2:48: cumulative adds up scores of windows that overlap, so that each counts several times; say over: 1 window"),
+        ("", CUSUM, "rules/fraud.yaml:2:52: cumulative adds up scores of windows that overlap, so that each counts several times; say over: 1 window"),
         ("", TWO, "all_of joins on the subject, and 'a' and 'b' are two: it never finds anything"),
         ("", RULE + "    over: 7d\n", "rules/fraud.yaml:6:11: 10,080 windows: only the last 120 are merged in this release"),
         ("", INNER, "errors.share has no p-value: a few rows can fire rule 'A'"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from watchtower.config.document import Document
+from watchtower.config.lint_conditions import condition_warnings
 from watchtower.config.rulebook import Gathered, Written
 from watchtower.config.settings import ModelSettings, RollbackSettings, Settings
 from watchtower.nouns.batch import FeatureType
@@ -29,6 +30,7 @@ def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
     for name, model in settings.models.items():
         warnings += [*_health(document, name, model), *_segments(document, name, model), *_directory_race(document, name, model)]
     for written in rules.written:
+        warnings += [*condition_warnings(written, settings.window.size)]
         warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written), *_unmetered(written, settings)]
     return Findings(tuple(errors), tuple(warnings))
 
@@ -73,7 +75,7 @@ def _shares(written: Written) -> Iterator[Problem]:
         fields = type(condition).model_fields
         measure = getattr(condition, "measure", None)
         share = isinstance(measure, MeasureName) and (measure.family == "quality" or (measure.family, measure.name) == ("errors", "share"))
-        if share and "min_rows" in fields and getattr(condition, "min_rows", None) is None:
+        if share and "min_rows" in fields and condition.kind_name() != "absent" and getattr(condition, "min_rows", None) is None:
             yield Problem(written.place(*keys), f"{measure} has no p-value: a few rows can fire rule {written.rule.name!r}", "say min_rows:, such as 200")
 
 

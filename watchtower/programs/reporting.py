@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 
 from watchtower.nouns.errors import ConfigError, Problem, Unavailable
 from watchtower.nouns.place import Place
+from watchtower.nouns.plan import Incident
 from watchtower.nouns.report import ModelReport
 from watchtower.nouns.window import Window
+from watchtower.store import Store
 from watchtower.web.report_page import page
 from watchtower.workers.reports import Reporter
 
@@ -21,6 +24,33 @@ def write(path: Path, reporter: Reporter, windows: Mapping[str, Window]) -> None
         except Unavailable as reason:
             lacking.append((model, str(reason)))
     keep(path, page("Replay", reports, lacking))
+
+
+class IncidentReports:
+    """Pages over incidents: one is made at a time, and the last one is kept as long as its incident does not change."""
+
+    def __init__(self, store: Store, reporter: Reporter) -> None:
+        """Incidents of *store*."""
+        self._store = store
+        self._reporter = reporter
+        self._turn = Lock()
+        self._last: tuple[str, int, str] = ("", 0, "")
+
+    def __call__(self, incident_id: str) -> str | None:
+        """The page of the windows that made it fire; None where there is no incident of that id."""
+        found = next((row.incident for row in self._store.plans.incidents() if row.incident.id == incident_id), None)
+        if found is None:
+            return None
+        with self._turn:
+            if self._last[:2] != (found.id, found.revision):
+                self._last = (found.id, found.revision, self._page(found))
+            return self._last[2]
+
+    def _page(self, incident: Incident) -> str:
+        try:
+            return page(f"Incident {incident.id}", [self._reporter.report(incident.model, incident.opened_at)])
+        except Unavailable as reason:
+            return page(f"Incident {incident.id}", [], [(incident.model, str(reason))])
 
 
 def keep(path: Path, text: str) -> None:

@@ -1,7 +1,7 @@
 """The pages and the API: read only but for what is posted."""
 
 from asyncio import get_running_loop
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -158,14 +158,21 @@ async def _refuse(request: Request, problem: Exception) -> Response:
 # ---------------------------------------------------------------------------------------------------- for people
 
 
+_REPORT = _HEADERS | {
+    "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'unsafe-inline'; font-src data:; img-src data: blob:; frame-src 'self'; frame-ancestors 'none'"
+}
+"""A report holds Evidently's page, which is scripts: it runs without an origin, so it can ask this server for nothing."""
+
+
 def _pages(rooms: _Rooms) -> list[Route]:
-    def page(path: str, ask: Callable[[Request], str | None]) -> Route:
+    def page(path: str, ask: Callable[[Request], str | None], headers: Mapping[str, str] = _HEADERS) -> Route:
         async def answer(request: Request) -> Response:
             rooms.guard(request)
             html = await rooms.off_loop(partial(ask, request))
             if html is None:
                 raise HTTPException(404, f"there is nothing at {request.url.path}; the models are at /")
-            return Response(html, headers=_HEADERS, media_type="text/html")
+            return Response(html, headers=headers, media_type="text/html")
 
         return Route(path, answer)
 
@@ -174,5 +181,6 @@ def _pages(rooms: _Rooms) -> list[Route]:
         page("/", lambda _: pages.overview(view)),
         page("/models/{model:path}", lambda request: pages.model(view, request.path_params["model"])),
         page("/incidents", lambda _: pages.incidents(view)),
+        page("/incidents/{id}/report", lambda request: view.report(request.path_params["id"]), _REPORT),
         page("/incidents/{id}", lambda request: pages.incident(view, request.path_params["id"])),
     ]

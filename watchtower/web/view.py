@@ -40,6 +40,10 @@ class StatusView(Protocol):
         """One incident with its *timeline* and *facts*; None where there is none of that id."""
         ...
 
+    def report(self, incident_id: str) -> str | None:
+        """The incident's report, a page of its own, which may take some seconds; None where there is no such incident."""
+        ...
+
     def boards(self, model: str, limit: int) -> Sequence[Json]:
         """The newest boards of a model, newest first."""
         ...
@@ -52,6 +56,7 @@ class StoreView:
     store: Store
     metrics: Metrics
     not_ready: Callable[[], Mapping[str, str]]
+    reports: Callable[[str], str | None] = lambda _incident: None
 
     def status(self) -> Json:
         """As the store says at this moment."""
@@ -78,6 +83,10 @@ class StoreView:
         timeline = [{"at": stamp(each.at), "what": each.what, "text": each.text} for each in found.incident.timeline]
         told = [{"seq": row.seq, "at": stamp(row.at), "hash": row.hash, "fact": fact_json(row.fact)} for row in facts]
         return {**incident_json(found.incident, found.plan), "timeline": timeline, "facts": told, "moved": self._moved(found.incident)}
+
+    def report(self, incident_id: str) -> str | None:
+        """As the reporter makes it."""
+        return self.reports(incident_id)
 
     def _moved(self, incident: Incident) -> list[Json]:
         """What moved when each of its alerts began to fire, the first ten."""

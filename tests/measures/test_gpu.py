@@ -55,6 +55,12 @@ def test_devices_that_rows_log_are_the_models_the_others_somebody_elses() -> Non
     assert told(Gpu().score("power", seen(view(logged(elsewhere=GpuReadings(1, 0.5, 0.0, 0.0))), TWO))) == {"0": 200.0}
 
 
+def test_a_window_without_rows_keeps_the_devices_of_those_before() -> None:
+    its = replace(seen(view(served(0)), TWO), seen=frozenset({("gpu.utilization", "", "1"), ("drift.psi", "", "0")}))
+    assert told(Gpu().score("utilization", its)) == {"1": 0.9}
+    assert told(Gpu().score("utilization", replace(its, seen=frozenset()))) == {"0": pytest.approx(0.3), "1": 0.9}
+
+
 def test_a_program_is_of_its_device() -> None:
     its: Told = {("gpu.program_memory", "0/tritonserver"): (5e9,), ("gpu.program_memory", "1/python3"): (1e9,)}
     assert told(Gpu().score("program_memory", seen(view(logged(cuda_0=GpuReadings(1, 0.5, 0.0, 0.0))), its))) == {"0/tritonserver": 5e9}

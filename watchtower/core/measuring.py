@@ -16,7 +16,7 @@ from watchtower.nouns.score import Closed, MeasureName, Need, Scores, View
 def measured(closed: Closed, need: Need, place: tuple[str, str], profile: Profile, reference: Profile | str) -> Scores:
     """The scores of *need* at *place*, a (version, segment) whose merge over the need's windows is *profile*."""
     measure = Measure.member(need.measure.family)()
-    if closed.incomplete and need.measure.family in ("quality", "prediction"):
+    if closed.incomplete and need.measure.family in ("quality", "prediction", "fairness"):
         return Scores.none(("",), closed.incomplete)
     scores = measure.score(need.measure.name, view_of(closed, need, place, profile, reference))
     return _with_zeros(closed, scores, need.measure, place[1])
@@ -39,11 +39,14 @@ def view_of(closed: Closed, need: Need, place: tuple[str, str], profile: Profile
         reference=None if isinstance(reference, str) else reference,
         reason=closed.reason or ("folded before the reference was complete" if closed.binning is not None else "no reference"),
         settings=closed.settings,
+        segments=_segments(closed, need, version, folded) if not segment else {},
+        min_rows=need.min_rows,
         end=closed.window.end,
         began=closed.began.get(version),
         readings=closed.readings.since(closed.window.end - timedelta(seconds=seconds)),
         run=closed.run[-(windows if need.over.rows else need.over.windows) :],
         size=(closed.window.end - closed.window.start).total_seconds(),
+        seen=closed.seen,
         analysed=closed.analysed.scores.get((need, version, segment)),
         calibration=closed.analysed.calibrations.get(version, closed.analysed.reason),
     )
@@ -71,6 +74,12 @@ def _with_zeros(closed: Closed, scores: Scores, measure: MeasureName, segment: s
     seen = sorted(subject for name, part, subject in closed.seen if name == str(measure) and part == segment)
     gone = [subject for subject in seen if subject not in scores.subjects]
     return joined_scores(scores, estimates(dict.fromkeys(gone, wilson(0.0, int(scores.n[0]))), int(scores.n[0]))) if gone else scores
+
+
+def _segments(closed: Closed, need: Need, version: str, folded: str) -> Mapping[str, Profile]:
+    """The merges of *version*'s segments, of those that were folded under the present binning."""
+    found = {part: each for (name, part, over), each in closed.profiles.items() if name == version and part and over == need.over}
+    return {part: each for part, each in found.items() if each.binning == folded}
 
 
 def _siblings(closed: Closed, need: Need, version: str, segment: str) -> Mapping[str, Profile]:

@@ -7,6 +7,7 @@ from watchtower.nouns.profile import GpuReadings, Profile
 from watchtower.nouns.readings import IN_A_REPLAY, NO_METERS, Summary
 from watchtower.nouns.score import View
 
+_SHOWN = frozenset({"gpu.utilization", "gpu.memory_used"})
 _CUDA = re.compile(r"(?:cuda|gpu|nvidia)(?:[:\s]?(\d+))?", re.IGNORECASE)
 Share = tuple[float, str] | str
 """A share with a note on what it was made of, or the reason why there is none."""
@@ -23,9 +24,13 @@ def metered(view: View, name: str) -> Mapping[str, Summary]:
     return {} if view.segment else {device: series.whole for device, series in view.readings.of(f"gpu.{name}").items()}
 
 
-def of_the_model(devices: Iterable[str], logged: Iterable[str]) -> list[str]:
-    """Those metered *devices* that rows *logged*; all of them where rows logged none of these."""
-    listed, names = sorted(devices), {plain(each) for each in logged}
+def of_the_model(devices: Iterable[str], view: View) -> list[str]:
+    """Those metered *devices* that rows logged; all of them where rows logged none of these.
+
+    Where no row came, those that had a score in the windows before: a model's devices must not change with its traffic.
+    """
+    known = view.profile.gpu if view.profile.rows else [subject for measure, _, subject in view.seen if measure in _SHOWN]
+    listed, names = sorted(devices), {plain(each) for each in known}
     return [each for each in listed if plain(each) in names] or listed
 
 

@@ -37,7 +37,7 @@ class Gpu(Measure):
             return _model_share(view)
         found: dict[str, Found] = {}
         read = metered(view, name)
-        for device in _programs(view) if name == _PROGRAMS else of_the_model(read, view.profile.gpu):
+        for device in _programs(view) if name == _PROGRAMS else of_the_model(read, view):
             found[device] = _metered(name, read[device])
         here = {plain(device): device for device, (value, _) in found.items()}
         for device, readings in view.profile.gpu.items() if name in _LOGGED else ():
@@ -52,7 +52,7 @@ class Gpu(Measure):
 def _programs(view: View) -> list[str]:
     """Subjects ``device/program`` of the model's devices."""
     subjects = sorted(metered(view, _PROGRAMS))
-    mine = of_the_model({each.rpartition("/")[0] for each in subjects}, view.profile.gpu)
+    mine = of_the_model({each.rpartition("/")[0] for each in subjects}, view)
     return [each for each in subjects if each.rpartition("/")[0] in mine]
 
 

@@ -207,12 +207,18 @@ class View:
     """The end of the base window."""
     began: datetime | None = None
     """When the version served first; None where that is unknown."""
+    segments: Mapping[str, Profile] = field(default_factory=dict)
+    """The same version's merges by segment, over the same windows; empty where the view is of a segment itself."""
+    min_rows: int | None = None
+    """The rows that a rule asks for; None: the measure's own."""
     readings: Readings = field(default_factory=Readings)
     """What meters read of machines over the same windows."""
     run: Sequence[Mapping[tuple[str, str], Profile]] = ()
     """The need's base windows one by one, oldest first, whoever was live: (version, segment) -> profile."""
     size: float = 60.0
     """Seconds of one base window."""
+    seen: frozenset[tuple[str, str, str]] = frozenset()
+    """(measure, segment, subject) of the live version that had a score in one of the 60 windows before."""
     analysed: Scores | None = None
     """What the analysis child found for this need, version and segment."""
     calibration: Calibration | str = "version not calibrated"

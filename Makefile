@@ -2,9 +2,10 @@
 # make test    the tests (real servers are found or installed where they can be)
 # make check   format, lint, types, floors
 # make bench   the figures of docs/benchmarks.md, measured here
+# make bench-detection, bench-verdict   false alarms, detection and a verdict's cost beside peers'; WATCHTOWER_PEERS=folder of their environments
 # Each makes its own environment in .venv first, once.
 
-.PHONY: demo test check bench env
+.PHONY: demo test check bench bench-detection bench-verdict env
 BIN := .venv/bin
 
 demo: .venv/.all
@@ -21,6 +22,12 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks
+
+bench-detection: .venv/.dev
+	$(BIN)/python -m tests.benchmarks.detection
+
+bench-verdict: .venv/.dev
+	$(BIN)/python -m tests.benchmarks.verdict
 
 env: .venv/.dev
 

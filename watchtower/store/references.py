@@ -12,8 +12,9 @@ from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import micros, moment
 from watchtower.store.codec import Json, chained, encode, stamp
 from watchtower.store.database import Database
+from watchtower.store.intake import CLOSED_THROUGH
 from watchtower.store.packing import pack_binning, pack_profile, unpack_binning, unpack_profile
-from watchtower.store.tables import earlier_references, positions, profiles, reference_changes, reference_profiles, references
+from watchtower.store.tables import earlier_references, models, positions, profiles, reference_changes, reference_profiles, references, state
 
 _KEPT = 5
 """References of a model that stay after another one took their place."""
@@ -133,6 +134,17 @@ class ReferenceRows_:  # noqa: N801  nouns/evidence.py has the rows of a referen
         with self._database.reading() as tx:
             newest: int | None = tx.execute(sa.select(sa.func.max(positions.c.newest))).scalar()
         return None if newest is None else moment(newest)
+
+    def closed_through(self) -> datetime | None:
+        """Up to where every window is closed."""
+        with self._database.reading() as tx:
+            through: int | None = tx.execute(sa.select(state.c.number).where(state.c.name == CLOSED_THROUGH)).scalar()
+        return None if through is None else moment(through)
+
+    def models(self) -> set[str]:
+        """Every model that was ever read."""
+        with self._database.reading() as tx:
+            return {*tx.execute(sa.select(models.c.model)).scalars()}
 
     def windows_of(self, model: str, version: str, *, since: datetime, before: datetime, limit: int) -> Sequence[tuple[datetime, Mapping[str, Profile]]]:
         """(end, profiles by segment) of the first *limit* evaluated windows in [since, before] in which *version* had rows, oldest first."""

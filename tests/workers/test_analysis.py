@@ -1,0 +1,167 @@
+"""Slow scores over a real log, real models, a real store and real children, as a replay has them."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.runners.models import logistic, placed
+from watchtower.assembly import replaying
+from watchtower.config.reader import read_settings
+from watchtower.nouns.batch import Floats
+from watchtower.nouns.score import Board, Scores
+from watchtower.programs.replay import Replay
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("sklearn")
+TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ROWS = 260
+WEIGHTS = [2.0, -0.5, 0.0]
+SLOW = (
+    "drift.energy(permutations=99)",
+    "drift.mmd(permutations=99)",
+    "drift.domain_classifier(trees=10)",
+    "drift.weighted",
+    "importance.ndcg",
+    "estimated.accuracy",
+)
+
+
+def chance(x: Floats) -> Floats:
+    """What the model answers."""
+    return np.asarray(1 / (1 + np.exp(-(x @ np.array(WEIGHTS)))), dtype=np.float64)
+
+
+@dataclass
+class Scene:
+    """A model, its reference file, a log, and settings with a rule for each slow score."""
+
+    folder: Path
+    settings: dict[str, object] = field(default_factory=dict)
+    labelled: bool = True
+    measures: tuple[str, ...] = SLOW
+
+    def __post_init__(self) -> None:
+        random = np.random.default_rng(3)
+        placed(self.folder / "models", "1", logistic(WEIGHTS))
+        x, faces = random.normal(size=(1_000, 3)), random.normal(size=(1_000, 4))
+        y = random.random(1_000) < chance(x)
+        with (self.folder / "reference.jsonl").open("w") as file:
+            for row, face, answer, label in zip(x.tolist(), faces.tolist(), chance(x).tolist(), y.tolist(), strict=True):
+                line = {"a": row[0], "b": row[1], "c": row[2], "face": face, "prediction": answer}
+                file.write(json.dumps(line | ({"label": int(label)} if self.labelled else {})) + "\n")
+        with (self.folder / "log.jsonl").open("w") as file:
+            for minute in range(2):
+                x, faces = random.normal(size=(ROWS, 3)), random.normal(minute, 1, size=(ROWS, 4))
+                x[:, 0] += minute
+                for i, (row, face, answer) in enumerate(zip(x.tolist(), faces.tolist(), chance(x).tolist(), strict=True)):
+                    when = (TEN + minute * MINUTE + i * MINUTE / ROWS).isoformat()
+                    features = {"a": row[0], "b": row[1], "c": row[2], "face": face}
+                    file.write(json.dumps({"model": "m", "version": "1", "time": when, "features": features, "prediction": answer}) + "\n")
+
+    def boards(self) -> list[Board]:
+        """The board of each minute."""
+        model = {
+            "features": {"a": "numeric", "b": "numeric", "c": "numeric", "face": "embedding"},
+            "prediction": {"kind": "probability"},
+            "reference": {"kind": "file", "path": "reference.jsonl"},
+            "artifacts": {"kind": "directory", "path": "models"},
+            "inputs": {"X": ["a", "b", "c"]},
+            "shadow": {"device": "cpu"},
+        }
+        settings = {
+            "source": {"kind": "file", "path": "log.jsonl", "format": {"kind": "watchtower_json"}},
+            "rules": "rules",
+            "models": {"m": model | self.settings},
+        }
+        (self.folder / "watchtower.yaml").write_text(yaml.safe_dump(settings))
+        (self.folder / "rules").mkdir(exist_ok=True)
+        rules = [{"name": f"Rule{i}", "model": "*", "when": {"kind": "above", "measure": name, "value": 0.5}} for i, name in enumerate(self.measures)]
+        (self.folder / "rules" / "r.yaml").write_text(yaml.safe_dump({"rules": rules}))
+        found: list[Board] = []
+        Replay(read_settings(self.folder / "watchtower.yaml"), [self.folder / "log.jsonl"], lambda _m, _w, it, _d: found.append(it.board)).run()
+        return found
+
+
+def of(board: Board, measure: str) -> Scores:
+    """The live version's whole."""
+    return next(scores for slot, scores in board.scores.items() if str(slot.need.measure) == measure and slot.segment == "")
+
+
+@pytest.fixture(scope="module")
+def boards(tmp_path_factory: pytest.TempPathFactory) -> list[Board]:
+    return Scene(tmp_path_factory.mktemp("scene")).boards()
+
+
+@pytest.mark.parametrize("kind", ["energy(permutations=99)", "mmd(permutations=99)"])
+def test_the_whole_table_and_each_embedding_are_compared(boards: list[Board], kind: str) -> None:
+    quiet, moved = (of(board, f"drift.{kind}") for board in boards)
+    assert quiet.subjects == moved.subjects == ("", "face")
+    assert quiet.reasons == (None, None)
+    assert (quiet.p_values > 0.001).all()
+    assert (moved.p_values < 0.001).all()
+    assert (moved.values > quiet.values).all()
+    assert quiet.n.tolist() == [ROWS, ROWS]
+
+
+def test_a_classifier_tells_moved_rows_from_the_references(boards: list[Board]) -> None:
+    quiet, moved = (of(board, "drift.domain_classifier(trees=10)") for board in boards)
+    assert quiet.p_values[0] > 0.001 > moved.p_values[0]
+    assert moved.values[0] > 0.5 > quiet.values[0]
+
+
+def test_drift_is_weighted_by_what_matters_to_the_model(boards: list[Board]) -> None:
+    quiet, moved = (of(board, "drift.weighted").values[0] for board in boards)
+    assert quiet < 0.2
+    assert 0.8 < moved < 1.2  # a moved by 1 sd, and the model reads it most, b a little and c not at all
+
+
+def test_the_ranking_of_features_is_that_of_the_reference(boards: list[Board]) -> None:
+    assert [of(board, "importance.ndcg").values[0] for board in boards] == [pytest.approx(1.0), pytest.approx(1.0)]
+
+
+def test_accuracy_is_estimated_without_labels_and_says_what_its_interval_is(boards: list[Board]) -> None:
+    random = np.random.default_rng(9)
+    x = random.normal(size=(200_000, 3))
+    for shift, board in enumerate(boards):
+        p = chance(x + np.array([shift, 0, 0]))
+        found = of(board, "estimated.accuracy")
+        assert found.values[0] == pytest.approx(np.maximum(p, 1 - p).mean(), abs=0.05)
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low[0] < found.values[0] < found.high[0]
+        assert found.notes is not None
+        assert "sampling only" in found.notes[0]
+
+
+def test_configured_importance_comes_before_what_is_found(tmp_path: Path) -> None:
+    _, moved = Scene(tmp_path, {"importance": {"c": 1.0}}, measures=("drift.weighted",)).boards()
+    assert of(moved, "drift.weighted").values[0] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("changes", "labelled", "measure", "reason"),
+    [
+        ({}, False, "estimated.f1", "version not calibrated: the reference has no labels"),
+        ({"artifacts": None}, True, "estimated.f1", "version not calibrated: no artifacts: are configured"),
+        ({"artifacts": None}, True, "drift.weighted", "no importance: no artifacts: are configured"),
+        ({"artifacts": None}, True, "importance.ndcg", "no importance: no artifacts: are configured"),
+        ({"inputs": {"X": ["a"]}}, True, "estimated.roc_auc", "version not calibrated: input X"),
+    ],
+)
+def test_what_cannot_be_had_says_why(tmp_path: Path, changes: dict[str, object], labelled: bool, measure: str, reason: str) -> None:  # noqa: FBT001  a table's column
+    for board in Scene(tmp_path, changes, labelled=labelled, measures=(measure,)).boards():
+        assert str(of(board, measure).reasons[0]).startswith(reason)
+
+
+def test_a_window_waits_no_longer_than_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replaying, "REPLAY_WAITS", timedelta(milliseconds=1))
+    measures = ("drift.mmd", "drift.weighted", "importance.ndcg", "estimated.f1")
+    for board in Scene(tmp_path, measures=measures).boards():
+        reasons = [str(of(board, measure).reasons[0]) for measure in measures]
+        assert all("analysis took over 0.001 s" in reason for reason in reasons), reasons

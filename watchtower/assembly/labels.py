@@ -48,6 +48,7 @@ def label_file(loaded: Loaded) -> Feed | None:
 def expect_labels(settings: Settings, intake: Intake) -> None:
     """Where labels are configured every model's predictions wait for them from the first row on; else those of models that a label came for."""
     intake.folder.halves.every = settings.labels is not None
+    intake.folder.halves.segments = lambda model: settings.model(model).segments
 
 
 def build_joiner(settings: Settings, store: Store) -> Joiner:

@@ -1,7 +1,7 @@
 """Two halves, predictions and labels, wait for each other by the hash of their id; what meets is told once. Pure but for the tally between two checkpoints."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,9 +10,10 @@ from watchtower.core.answers import spelled
 from watchtower.core.labelled import at
 from watchtower.nouns.batch import Codes, Column, Flags, Floats, Ints, Labels, NumberColumn, PredictionBatch, TextColumn
 from watchtower.nouns.binning import Binning
-from watchtower.nouns.labels import Halves, Hashes, LabelHalf, PredictionHalf, Values
+from watchtower.nouns.labels import Halves, Hashes, LabelHalf, Place, PredictionHalf, Values
 
 ALL = 2**64 - 1
+_MOST_VALUES = 50
 _LONGEST = 256
 """Bytes of an id that are hashed as they are; longer ones by their SHA-256."""
 _ADD, _ONE, _TWO = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -58,18 +59,24 @@ class HalvesTally:
     Attributes:
         every: labels are expected of every model; else only of those in *halvings*, which a first label adds to.
         halvings: how often the share of ids that are kept was halved, by model.
+        segments: the segment columns of a model that has no binning yet: the largest values that occur are kept, and are segments if the binning has them.
     """
 
     every: bool = False
     halvings: dict[str, int] = field(default_factory=dict)
+    segments: Callable[[str], Sequence[str]] = lambda _model: ()
     _predictions: dict[str, list[PredictionHalf]] = field(default_factory=dict)
     _labels: dict[str, list[LabelHalf]] = field(default_factory=dict)
 
-    def add(self, batch: PredictionBatch, binning: Binning | None, valid_from: int) -> None:
-        """Keeps what waits of served rows: those with an id and a single-valued prediction. Segments count from *valid_from* on."""
-        if not (self.every or batch.model in self.halvings) or batch.ids is None:
+    def waits(self, model: str) -> bool:
+        """Whether labels of *model* are expected."""
+        return self.every or model in self.halvings
+
+    def add(self, batch: PredictionBatch, binning: Binning | None) -> None:
+        """Keeps what waits of served rows: those with an id and a single-valued prediction."""
+        if not self.waits(batch.model) or batch.ids is None:
             return
-        half = _half_of(batch, self.halvings.get(batch.model, 0), binning, valid_from)
+        half = _half_of(batch, self.halvings.get(batch.model, 0), None if binning is None else binning.segments, self.segments(batch.model))
         if half is not None:
             self._predictions.setdefault(batch.model, []).append(half)
 
@@ -99,7 +106,7 @@ class HalvesTally:
         self._predictions, self._labels = {}, {}
 
 
-def _half_of(batch: PredictionBatch, halvings: int, binning: Binning | None, valid_from: int) -> PredictionHalf | None:
+def _half_of(batch: PredictionBatch, halvings: int, frozen: Mapping[str, Sequence[str]] | None, wanted: Sequence[str]) -> PredictionHalf | None:
     ids, column = batch.ids or (), batch.prediction
     there = _has_value(column)
     if there is None or not ids:
@@ -110,7 +117,7 @@ def _half_of(batch: PredictionBatch, halvings: int, binning: Binning | None, val
     rows, hashes = rows[good], hashes[good]
     if not len(rows):
         return None
-    places, codes = _places(batch, rows, binning, valid_from)
+    places, codes = _places(batch, rows, frozen, wanted)
     weights: Floats | None = None if batch.sampling is None else 1 / np.where(np.isnan(batch.sampling[rows]), 1.0, batch.sampling[rows])
     return PredictionHalf(hashes, batch.times[rows], places, codes, _values(column, rows), weights)
 
@@ -150,25 +157,31 @@ def _as_number(text: str | None) -> float:
     return value if spelled(value) == text else float("nan")
 
 
-def _places(batch: PredictionBatch, rows: Ints, binning: Binning | None, valid_from: int) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], Codes]:
-    columns = [] if binning is None else [(name, values) for name, values in binning.segments.items()]
+def _places(batch: PredictionBatch, rows: Ints, frozen: Mapping[str, Sequence[str]] | None, wanted: Sequence[str]) -> tuple[tuple[Place, ...], Codes]:
+    columns = {} if frozen is None else dict(frozen)
+    if frozen is None:
+        columns = {name: _largest(batch.features.get(name), rows) for name in wanted}
     combined = batch.versions.codes[rows].astype(np.int64)
-    early = batch.times[rows] < valid_from
-    sizes = []
-    for name, values in columns:
-        codes = np.where(early, len(values) + 1, _segment_codes(batch.features.get(name), values, rows))
-        combined = combined * (len(values) + 2) + codes
-        sizes.append(len(values) + 2)
+    for name, values in columns.items():
+        combined = combined * (len(values) + 1) + _segment_codes(batch.features.get(name), values, rows)
     found, inverse = np.unique(combined, return_inverse=True)
-    places = []
+    places: list[Place] = []
     for code in found.tolist():
         segments: list[str] = []
-        for (name, values), size in zip(columns[::-1], sizes[::-1], strict=True):
-            code, part = divmod(code, size)  # noqa: PLW2901  peeled off from the last column on
-            if part <= len(values):
-                segments.append(f"{name}={values[part] if part < len(values) else 'other'}")
+        for name, values in list(columns.items())[::-1]:
+            code, part = divmod(code, len(values) + 1)  # noqa: PLW2901  peeled off from the last column on
+            segments.append(f"{name}={values[part] if part < len(values) else 'other'}")
         places.append((batch.versions.names[code], tuple(segments[::-1])))
     return tuple(places), inverse.astype(np.int32)
+
+
+def _largest(column: Column | None, rows: Ints) -> tuple[str, ...]:
+    """The values that stand in most of *rows*, at most 50."""
+    if not isinstance(column, TextColumn):
+        return ()
+    codes = column.codes[rows]
+    counts = np.bincount(codes[codes >= 0], minlength=len(column.names))
+    return tuple(column.names[i] for i in np.argsort(-counts, kind="stable")[:_MOST_VALUES].tolist() if counts[i])
 
 
 def _segment_codes(column: Column | None, values: Sequence[str], rows: Ints) -> Ints:

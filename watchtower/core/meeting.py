@@ -9,9 +9,10 @@ import numpy as np
 from watchtower.core.joining import joined_labels, joined_predictions, kept, labels_at, no_labels, no_predictions, predictions_at
 from watchtower.core.labelled import Met, at, labelled, numbers
 from watchtower.nouns.batch import Flags, Floats, Ints, PredictionKind
-from watchtower.nouns.labels import Hashes, Joined, LabelHalf, Labelled, PredictionHalf, Waiting
+from watchtower.nouns.labels import Hashes, Joined, LabelHalf, Labelled, Place, PredictionHalf, Waiting
 from watchtower.nouns.settings import PredictionSettings
 
+Segments = Mapping[str, Sequence[str]]
 _MICRO = timedelta(microseconds=1)
 _SMALL = 64
 """Stored pieces of so few rows are not rewritten: they go once they are empty."""
@@ -107,8 +108,8 @@ def _among(hashes: Hashes, known: Hashes) -> Flags:
 # ------------------------------------------------------------------------------------------------------ at the end of a window
 
 
-def meet(room: Room, end: int, terms: Terms, prediction: PredictionSettings) -> tuple[Joined, Room]:
-    """What meets in the window that ends at *end* (microseconds), and the room after it.
+def meet(room: Room, end: int, terms: Terms, prediction: PredictionSettings, segments: Segments) -> tuple[Joined, Room]:
+    """What meets in the window that ends at *end* (microseconds), and the room after it; *segments* are those that the window is folded by.
 
     A pair meets in the first window that is evaluated after both have happened; its label may be at most `wait` younger than the prediction. Of several
     labels of an id the last one by event time counts, of several predictions the first that was read. Who has waited for `wait` and the lateness leaves.
@@ -119,9 +120,8 @@ def meet(room: Room, end: int, terms: Terms, prediction: PredictionSettings) -> 
     gone = np.zeros(len(room.owners), dtype=np.bool_)
     gone[rows] = True
     expired = ~gone & (room.predictions.times < keep_after)
-    scale = float(2**room.now.halvings)
-    profiles = _profiles(room, rows, labels, expired, prediction, scale)
-    if room.began is None or room.began > end - wait:
+    profiles = _profiles(room, rows, labels, expired, prediction, segments)
+    if room.began is None or room.through < room.began:
         profiles = {key: replace(each, unsettled=1) for key, each in profiles.items()}
     hashes = np.sort(room.predictions.hashes[rows])
     after = _without(room, gone | expired, hashes, keep_after)
@@ -153,15 +153,15 @@ def _pairs(room: Room, end: int, wait: int) -> tuple[Ints, Ints]:
 
 
 def _profiles(  # noqa: PLR0913, PLR0917  all that one join found
-    room: Room, rows: Ints, labels: Ints, expired: Flags, prediction: PredictionSettings, scale: float
+    room: Room, rows: Ints, labels: Ints, expired: Flags, prediction: PredictionSettings, segments: Segments
 ) -> dict[tuple[str, str], Labelled]:
-    half = room.predictions
+    half, scale = room.predictions, float(2**room.now.halvings)
     weights: Floats = np.full(len(half.times), scale) if half.weights is None else half.weights * scale
     met = Met(at(half.values, rows), at(room.labels.values, labels), (room.labels.times[labels] - half.times[rows]) / 1e6, weights[rows])
     centre = _centre(met) if prediction.kind is PredictionKind.NUMBER else 0.0
     found: dict[tuple[str, str], Labelled] = {}
     left = np.flatnonzero(expired)
-    for key, places in _members(half).items():
+    for key, places in _members(half.places, segments).items():
         mine, late = np.flatnonzero(np.isin(half.codes[rows], places)), left[np.isin(half.codes[left], places)]
         if not len(mine) and not len(late):
             continue
@@ -176,11 +176,13 @@ def _centre(met: Met) -> float:
     return float(there.mean()) if len(there) else 0.0
 
 
-def _members(half: PredictionHalf) -> dict[tuple[str, str], list[int]]:
-    """(version, segment) -> the places that belong to it, segment "" is the whole."""
+def _members(places: Sequence[Place], frozen: Segments) -> dict[tuple[str, str], list[int]]:
+    """(version, segment) -> the places that belong to it; segment "" is the whole, a value that is not frozen is *other*."""
     found: dict[tuple[str, str], list[int]] = {}
-    for code, (version, segments) in enumerate(half.places):
-        for segment in ("", *segments):
+    for code, (version, segments) in enumerate(places):
+        split = (each.partition("=") for each in segments)
+        known = (f"{name}={value if value in frozen[name] else 'other'}" for name, _, value in split if name in frozen)
+        for segment in ("", *known):
             found.setdefault((version, segment), []).append(code)
     return found
 

@@ -1,7 +1,7 @@
 """Fold batches into the open windows. The Folder is the one mutable thing of the pure floors; what it hands out is frozen."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from watchtower.core.deriving import derived_columns
 from watchtower.core.joining import HalvesTally
+from watchtower.core.sketching import IdTally
 from watchtower.core.slicing import messages_from, sliced
 from watchtower.core.tallies import Tally, TotalsTally
 from watchtower.core.windowing import Stream, ahead, closed_through, late_rows, streams, watermark
@@ -47,6 +48,7 @@ class Folder:
         progress: how far each assigned partition was read; *stored*: as the store says.
         closed: closed-through, microseconds; never goes back.
         bound: the binnings by model.
+        counted: whether ids of a model's rows are counted (a rule asks for duplicates).
         halves: predictions and labels that wait for each other.
         apart: partitions that bring labels only: no window waits for them.
     """
@@ -58,6 +60,7 @@ class Folder:
     bound: dict[str, Bound] = field(default_factory=dict)
     halves: HalvesTally = field(default_factory=HalvesTally)
     apart: set[Partition] = field(default_factory=set)
+    counted: Callable[[str], bool] = field(default=lambda _model: False)
     _carry: dict[Partition, Messages] = field(default_factory=dict)
     _tallies: dict[tuple[Key, bool], Tally] = field(default_factory=dict)
     _totals: defaultdict[tuple[str, str], TotalsTally] = field(default_factory=lambda: defaultdict(TotalsTally))
@@ -163,7 +166,7 @@ class Folder:
             self._count_others(batch, ~served)
             batch, late = sliced(batch, np.flatnonzero(served)), late[served]
         bound = self.bound.get(batch.model)
-        self.halves.add(batch, bound.binning if bound is not None else None, bound.valid_from if bound is not None else 0)
+        self.halves.add(batch, None if bound is None else bound.binning)
         batch = self._derived(batch)
         for version, start, is_late, part in _groups(batch, late, _micros(self.settings.size)):
             self._totals[batch.model, version].add(part, late=is_late)
@@ -195,7 +198,7 @@ class Folder:
     def _tally(self, key: Key, binning: Binning | None, *, late: bool) -> Tally:
         found = self._tallies.get((key, late))
         if found is None:
-            found = self._tallies[key, late] = Tally(binning)
+            found = self._tallies[key, late] = Tally(binning, ids=IdTally() if self.counted(key.model) else None)
         return found
 
     # ---------------------------------------------------------------------------------------- handing out

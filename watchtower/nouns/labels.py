@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from watchtower.nouns.batch import Floats, Ints, PredictionKind
 
 Hashes = NDArray[np.uint64]
+Place = tuple[str, tuple[str, ...]]
+"""A version, and the segments that a row is in (``column=value``)."""
 
 SCORE_EDGES: Floats = np.concatenate([[0.0], 1 / (1 + np.exp(-np.linspace(-16, 16, 1023))), [1.0]])
 """Edges of the 1,024 cells that probabilities are counted in, even in log-odds (0.031 wide) so that rare classes are resolved too:
@@ -53,7 +55,7 @@ class PredictionHalf:
 
     hashes: Hashes
     times: Ints
-    places: tuple[tuple[str, tuple[str, ...]], ...]
+    places: tuple[Place, ...]
     codes: NDArray[np.int32]
     values: Values
     weights: Floats | None = None
@@ -96,7 +98,7 @@ class Labelled:
         delays: float64[DELAY_CELLS], rows by label time less prediction time.
         expired: weight of predictions whose `wait` ended without a label.
         settled_rows: rows joined or expired.
-        unsettled: windows before whose end no prediction had waited for the whole of `wait`.
+        unsettled: windows before whose start no prediction had waited for the whole of `wait`.
     """
 
     kind: PredictionKind

@@ -92,8 +92,9 @@ class Evaluator:
         stored, comparison = self.references.comparison(model, memory, window.start)
         if stored is not None and window.start >= stored.valid_from:
             opened = self._binned(model, window, opened, stored)
-        joined = self.joiner.join(model, window) if self.joiner is not None else None
-        opened = with_labels(opened, joined, None if stored is None else stored.binning)
+        binning = stored.binning if stored is not None and window.start >= stored.valid_from else None
+        joined = self.joiner.join(model, window, binning) if self.joiner is not None else None
+        opened = with_labels(opened, joined, binning)
         book = self.book()
         needs = line.watched(book, model) | self.always
         closed = close(model, window, opened, earlier(self.store, model, window, memory.served, needs), memory, comparison, needs, self.watched(model))

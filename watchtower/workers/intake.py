@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -11,7 +11,7 @@ from watchtower import line
 from watchtower.core.profiling import Folder
 from watchtower.edges.points import reached
 from watchtower.formats import Format
-from watchtower.nouns.batch import Catalog, Messages
+from watchtower.nouns.batch import Catalog, FeatureType, Messages, Schema
 from watchtower.nouns.errors import Fenced, Unavailable
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.settings import FileReference, Watched
@@ -188,9 +188,16 @@ class Intake:
 
     def _known(self) -> Catalog:
         if self._catalog is None:
-            schemas = {model: self.references.schema(model) for model in {*self._bindings, *self.models} - {"*"}}
+            schemas = {model: self._schema(model) for model in {*self._bindings, *self.models} - {"*"}}
             self._catalog = Catalog(schemas, max_ahead=self.max_ahead // timedelta(microseconds=1))
         return self._catalog
+
+    def _schema(self, model: str) -> Schema:
+        """How the model's rows are decoded; what waits for labels keeps its segments, before there is a binning too."""
+        known, segments = self.references.schema(model), self.watched(model).segments
+        if model in self._bindings or not segments or not self.folder.halves.waits(model):
+            return known
+        return replace(known, features={**dict.fromkeys(segments, FeatureType.CATEGORICAL), **known.features})
 
     def _first_rows(self, feed: Feed, gathered: Sequence[Messages]) -> None:
         """Before the first row of a model is folded, its reference is made where that is a file."""

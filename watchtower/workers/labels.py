@@ -97,12 +97,15 @@ class Joiner:
     _rooms: dict[str, Room] = field(default_factory=dict)
     _next: dict[str, Room] = field(default_factory=dict)
 
-    def join(self, model: str, window: Window) -> Joined | None:
-        """What meets in *window*; None where the model has never had a label or a prediction that waits for one. :meth:`done` follows once it is committed."""
+    def join(self, model: str, window: Window, binning: Binning | None) -> Joined | None:
+        """What meets in *window*, which is folded under *binning*; :meth:`done` follows once it is committed.
+
+        None where the model has never had a label, or a prediction that waits for one.
+        """
         room = self.store.labels.room(model, self._rooms.pop(model, None))
         if room is None:
             return None
-        joined, after = meet(room, micros(window.end), self.terms, self.watched(model).prediction)
+        joined, after = meet(room, micros(window.end), self.terms, self.watched(model).prediction, {} if binning is None else binning.segments)
         self._next[model] = after
         return joined
 

@@ -1,8 +1,10 @@
 """Profiles, binnings and boards come back to the bit."""
 
+import zlib
 from dataclasses import fields
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from watchtower.nouns.batch import FeatureType
 from watchtower.nouns.binning import Binning, CategoryBins, NumericBins
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.profile import LATENCY_CELLS, Durations, GpuReadings, Profile
+from watchtower.nouns.profile import LATENCY_CELLS, Durations, GpuReadings, Ids, Profile
 from watchtower.nouns.score import Board, MeasureName, Need, Over, Scores, Slot
 from watchtower.nouns.window import Partition, Span, Window
 from watchtower.store.packing import pack_binning, pack_board, pack_profile, unpack_binning, unpack_board, unpack_profile
@@ -42,6 +44,9 @@ profiles = st.builds(
     weights,
     st.dictionaries(names, st.builds(GpuReadings, counts, floats, floats, floats), max_size=2),
     spans,
+    st.none(),
+    st.none() | st.builds(Ids, counts, arrays(np.uint64, vectors), arrays(np.int64, vectors, elements=ints), st.booleans()),
+    st.lists(names, max_size=3).map(tuple),
 )
 
 
@@ -96,3 +101,17 @@ def test_what_a_newer_version_wrote_is_refused_for_good() -> None:
     with pytest.raises(Unavailable) as caught:
         unpack_profile(b"W\x02whatever")
     assert caught.value.for_good
+
+
+def test_what_an_earlier_release_wrote_is_read() -> None:
+    """The frames of release 0.1 end before what was added since."""
+    profile = Profile("b", 3, 3.0, np.array([1, 2]), np.zeros((1, 5)), np.zeros((1, 2), dtype=np.int64))
+    binning = Binning("b", ("",), (FeatureType.CATEGORICAL,), (CategoryBins(("a",)),), (0, 4), {})
+    assert same(unpack_profile(_shortened(pack_profile(profile), 12)), profile)
+    assert same(unpack_binning(_shortened(pack_binning(binning), 6)), binning)
+
+
+def _shortened(blob: bytes, fields_: int) -> bytes:
+    frame = msgspec.msgpack.decode(zlib.decompress(blob[2:]))
+    assert len(frame) > fields_
+    return blob[:2] + zlib.compress(msgspec.msgpack.encode(frame[:fields_]))

@@ -7,9 +7,10 @@ from functools import reduce
 import numpy as np
 
 from watchtower.core.labelled import merge_labelled
+from watchtower.core.sketching import merge_ids
 from watchtower.nouns.batch import Floats, Ints
 from watchtower.nouns.binning import Binning
-from watchtower.nouns.profile import Durations, GpuReadings, Profile
+from watchtower.nouns.profile import UNKNOWN, Durations, GpuReadings, Profile
 from watchtower.nouns.window import Partition, Span
 
 
@@ -50,6 +51,8 @@ def merge(profiles: Sequence[Profile]) -> Profile:
         gpu=_readings([profile.gpu for profile in profiles]),
         spans=united(span for profile in profiles for span in profile.spans),
         labelled=merge_labelled([profile.labelled for profile in profiles]),
+        ids=merge_ids([profile.ids for profile in profiles]),
+        unknown=tuple(sorted({name for profile in profiles for name in profile.unknown})[:UNKNOWN]),
     )
 
 

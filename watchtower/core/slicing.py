@@ -45,6 +45,7 @@ def sliced(batch: PredictionBatch, rows: Ints) -> PredictionBatch:
         partition=batch.partition[rows],
         positions=batch.positions[rows],
         ordinals=batch.ordinals[rows],
+        unknown=None if batch.unknown is None else text(batch.unknown),
         derived=None if batch.derived is None else {name: column_at(column, rows) for name, column in batch.derived.items()},
     )
 
@@ -134,7 +135,6 @@ def joined(batches: Sequence[PredictionBatch]) -> PredictionBatch:
         partitions=partitions,
         positions=np.concatenate([batch.positions for batch in batches]),
         ordinals=np.concatenate([batch.ordinals for batch in batches]),
-        unknown=tuple(dict.fromkeys(name for batch in batches for name in batch.unknown)),
     )
 
 

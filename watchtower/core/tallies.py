@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from watchtower.core.binning import empty_counts, fold_columns
+from watchtower.core.sketching import IdTally
 from watchtower.nouns.batch import Column, Floats, Ints, PredictionBatch, TextColumn
 from watchtower.nouns.binning import PREDICTION, Binning
-from watchtower.nouns.profile import LATENCY_BUCKETS, LATENCY_CELLS, LATENCY_EDGES, Durations, GpuReadings, Profile, Totals
+from watchtower.nouns.profile import LATENCY_BUCKETS, LATENCY_CELLS, LATENCY_EDGES, UNKNOWN, Durations, GpuReadings, Profile, Totals
 from watchtower.nouns.window import Partition, Span
 
 
@@ -83,6 +84,8 @@ class Tally:
     status_rows: Counter[str] = field(default_factory=Counter)
     instances: Counter[str] = field(default_factory=Counter)
     gpu: dict[str, GpuReadings] = field(default_factory=dict)
+    ids: IdTally | None = None
+    unknown: set[str] = field(default_factory=set)
     spans: dict[Partition, tuple[int, int]] = field(default_factory=dict)
     cells: Ints = field(init=False)
     moments: Floats = field(init=False)
@@ -104,6 +107,10 @@ class Tally:
         if batch.instances is not None:
             self.instances.update(by_name(batch.instances, weights))
         self._add_gpu(batch)
+        if self.ids is not None and batch.ids is not None:
+            self.ids.add(batch.ids)
+        if batch.unknown is not None:
+            self.unknown |= {name for names in by_name(batch.unknown, None) for name in names.split("\n")}
         for partition, (first, last) in spans_of(batch).items():
             old = self.spans.get(partition, (first, last))
             self.spans[partition] = (min(old[0], first), max(old[1], last))
@@ -146,6 +153,8 @@ class Tally:
             instances=dict(self.instances),
             gpu=dict(self.gpu),
             spans=tuple(Span(partition, first, last) for partition, (first, last) in self.spans.items()),
+            ids=None if self.ids is None else self.ids.frozen(),
+            unknown=tuple(sorted(self.unknown)[:UNKNOWN]),
         )
 
 

@@ -1,6 +1,7 @@
 """The native log format: one JSON object a message, a single prediction or a batch of rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import attrgetter
 from types import NoneType
 from typing import cast
@@ -17,6 +18,7 @@ from watchtower.formats._parsing import parsed
 from watchtower.formats._rows import Rows, Stream, as_text, batch, meta, screened, sound_name, stream, unsound
 from watchtower.formats._schema import schema_message
 from watchtower.formats._times import BAD, times
+from watchtower.formats._unknown import unknown
 from watchtower.nouns.batch import Catalog, Decoded, Ints, Labels, Messages, PredictionBatch, Reason, Rejection, Schema
 
 __all__ = ["WatchtowerJson", "schema_message"]
@@ -63,7 +65,7 @@ class _Reading:
             found = meta(rows)
             wrong = screened(rows, found)
             if not wrong:
-                return batch(model, rows, found, schema, self.reader)
+                return replace(batch(model, rows, found, schema, self.reader), unknown=unknown(rows, schema))
             self.rejected |= wrong
             rows = rows.without(wrong)
         return None

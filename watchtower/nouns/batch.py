@@ -128,7 +128,7 @@ class PredictionBatch:
         positions: int64[n], each row's message's position.
         ordinals: int32[n], the row's number within its message (0 for single predictions).
         derived: columns made of others, as the binning wants them folded; None: not made yet.
-        unknown: names of features that the schema does not know, as far as the format looked (one message in a thousand).
+        unknown: names of features that the schema does not know, several by newlines; missing where there is none, or the format did not look.
     """
 
     model: str
@@ -150,7 +150,7 @@ class PredictionBatch:
     positions: Ints
     ordinals: Codes
     derived: Mapping[str, Column] | None = None
-    unknown: tuple[str, ...] = ()
+    unknown: TextColumn | None = None
 
     def __len__(self) -> int:
         return len(self.times)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from watchtower.nouns.batch import Floats, Ints, Rejection
 from watchtower.nouns.labels import Halves, Labelled
@@ -44,6 +45,25 @@ class GpuReadings:
     memory_largest: float
 
 
+UNKNOWN = 100
+"""Names of features that a profile keeps without knowing them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ids:
+    """The ids with the smallest hashes, and how often each came: exact for all ids while there are no more than are kept.
+
+    Attributes:
+        rows: rows with an id; hashes: uint64[k], ascending; counts: int64[k].
+        is_whole: every id is among them.
+    """
+
+    rows: int
+    hashes: NDArray[np.uint64]
+    counts: Ints
+    is_whole: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
     """Counts of one (model, version, segment, window), or a merge of several.
@@ -60,6 +80,8 @@ class Profile:
         gpu: readings by device.
         spans: where the rows stand in the source, one span a partition.
         labelled: labels that arrived in the window and met their predictions; None where none did.
+        ids: None where none was logged, or no rule asked for them.
+        unknown: names of features that the binning does not know, ascending, at most UNKNOWN of them, as far as rows were looked at.
     """
 
     binning: str
@@ -77,6 +99,8 @@ class Profile:
     gpu: Mapping[str, GpuReadings] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
     labelled: Labelled | None = None
+    ids: Ids | None = None
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

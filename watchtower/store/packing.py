@@ -10,46 +10,42 @@ from typing import TypeVar, cast
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from watchtower.nouns.batch import FeatureType
 from watchtower.nouns.binning import Binning, Bins, CategoryBins, Derivation, Derived, NumericBins
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.profile import Durations, GpuReadings, Profile
+from watchtower.nouns.profile import Durations, GpuReadings, Ids, Profile
 from watchtower.nouns.score import Board, Scores, Slot
 from watchtower.nouns.window import Span, Window
+from watchtower.store._arrays import Packed, floats, ints, pack
 from watchtower.store.label_packing import pack_labelled, unpack_labelled
 
 _MAGIC = b"W\x01"
-Numbers = NDArray[np.number] | NDArray[np.bool_]
 T = TypeVar("T")
 
 
-class _Array(msgspec.Struct, array_like=True, frozen=True):
-    """*kind* is the numpy type that comes back, *stored* the one in *body*; *indexes* None means every element is there."""
-
-    kind: str
-    shape: tuple[int, ...]
-    stored: str
-    indexes: bytes | None
-    body: bytes
-
-
 class _Durations(msgspec.Struct, array_like=True, frozen=True):
-    counts: _Array
+    counts: Packed
     weight: float
     total: float
     largest: float
     rows: int
 
 
+class _Ids(msgspec.Struct, array_like=True, frozen=True):
+    rows: int
+    hashes: Packed
+    counts: Packed
+    is_whole: bool
+
+
 class _Profile(msgspec.Struct, array_like=True, frozen=True):
     binning: str
     rows: int
     weight: float
-    cells: _Array
-    moments: _Array
-    oddities: _Array
+    cells: Packed
+    moments: Packed
+    oddities: Packed
     durations: tuple[_Durations | None, _Durations | None, _Durations | None]
     statuses: dict[str, float]
     status_rows: dict[str, int]
@@ -57,11 +53,13 @@ class _Profile(msgspec.Struct, array_like=True, frozen=True):
     gpu: dict[str, GpuReadings]
     spans: tuple[Span, ...]
     labelled: bytes | None = None
+    ids: _Ids | None = None
+    unknown: tuple[str, ...] = ()
 
 
 class _Numeric(msgspec.Struct, array_like=True, frozen=True, tag="n"):
-    edges: _Array
-    single: _Array
+    edges: Packed
+    single: Packed
     mean: float
     sd: float
     by_hand: bool
@@ -75,8 +73,8 @@ class _Category(msgspec.Struct, array_like=True, frozen=True, tag="c"):
 class _Derived(msgspec.Struct, array_like=True, frozen=True):
     source: str
     how: Derivation
-    words: _Array
-    rare: _Array
+    words: Packed
+    rare: Packed
     logits: bool
 
 
@@ -94,13 +92,13 @@ class _Binning(msgspec.Struct, array_like=True, frozen=True):
 class _Scores(msgspec.Struct, array_like=True, frozen=True):
     slot: Slot
     subjects: tuple[str, ...]
-    values: _Array
-    p_values: _Array
-    n: _Array
+    values: Packed
+    p_values: Packed
+    n: Packed
     reasons: tuple[str | None, ...]
-    low: _Array | None = None
-    high: _Array | None = None
-    excess: _Array | None = None
+    low: Packed | None = None
+    high: Packed | None = None
+    excess: Packed | None = None
     notes: tuple[str, ...] | None = None
 
 
@@ -128,9 +126,9 @@ def pack_profile(profile: Profile) -> bytes:
             binning=profile.binning,
             rows=profile.rows,
             weight=float(profile.weight),
-            cells=_pack(profile.cells),
-            moments=_pack(profile.moments),
-            oddities=_pack(profile.oddities),
+            cells=pack(profile.cells),
+            moments=pack(profile.moments),
+            oddities=pack(profile.oddities),
             durations=(_pack_durations(profile.latency), _pack_durations(profile.queue), _pack_durations(profile.compute)),
             statuses={name: float(weight) for name, weight in profile.statuses.items()},
             status_rows={name: int(rows) for name, rows in profile.status_rows.items()},
@@ -138,6 +136,8 @@ def pack_profile(profile: Profile) -> bytes:
             gpu=dict(profile.gpu),
             spans=profile.spans,
             labelled=None if profile.labelled is None else pack_labelled(profile.labelled),
+            ids=None if profile.ids is None else _pack_ids(profile.ids),
+            unknown=profile.unknown,
         )
     )
 
@@ -150,9 +150,9 @@ def unpack_profile(blob: bytes) -> Profile:
         binning=it.binning,
         rows=it.rows,
         weight=it.weight,
-        cells=_ints(it.cells),
-        moments=_floats(it.moments),
-        oddities=_ints(it.oddities),
+        cells=ints(it.cells),
+        moments=floats(it.moments),
+        oddities=ints(it.oddities),
         latency=latency,
         queue=queue,
         compute=compute,
@@ -162,6 +162,8 @@ def unpack_profile(blob: bytes) -> Profile:
         gpu=it.gpu,
         spans=it.spans,
         labelled=None if it.labelled is None else unpack_labelled(it.labelled),
+        ids=None if it.ids is None else Ids(it.ids.rows, ints(it.ids.hashes).view(np.uint64), ints(it.ids.counts), it.ids.is_whole),
+        unknown=it.unknown,
     )
 
 
@@ -169,7 +171,7 @@ def pack_binning(binning: Binning) -> bytes:
     """*binning* as bytes."""
     bins = tuple(_pack_bins(each) for each in binning.bins)
     segments = {column: tuple(values) for column, values in binning.segments.items()}
-    derived = {subject: _Derived(each.source, each.how, _pack(each.words), _pack(each.rare), each.logits) for subject, each in binning.derived.items()}
+    derived = {subject: _Derived(each.source, each.how, pack(each.words), pack(each.rare), each.logits) for subject, each in binning.derived.items()}
     offsets = tuple(int(each) for each in binning.offsets)
     return _framed(_Binning(binning.id, binning.subjects, binning.types, bins, offsets, segments, derived, dict(binning.widths)))
 
@@ -177,7 +179,7 @@ def pack_binning(binning: Binning) -> bytes:
 def unpack_binning(blob: bytes) -> Binning:
     """What :func:`pack_binning` wrote; Unavailable (for good) where a newer version did."""
     it = _unframed(blob, _Binning)
-    derived = {subject: Derived(each.source, each.how, _ints(each.words), _ints(each.rare), each.logits) for subject, each in it.derived.items()}
+    derived = {subject: Derived(each.source, each.how, ints(each.words), ints(each.rare), each.logits) for subject, each in it.derived.items()}
     return Binning(it.id, it.subjects, it.types, tuple(_unpack_bins(each) for each in it.bins), it.offsets, it.segments, derived, it.widths)
 
 
@@ -196,35 +198,39 @@ def unpack_board(blob: bytes) -> Board:
 
 
 def _pack_scores(slot: Slot, scores: Scores) -> _Scores:
-    low, high, excess = (None if each is None else _pack(each) for each in (scores.low, scores.high, scores.excess))
-    return _Scores(slot, scores.subjects, _pack(scores.values), _pack(scores.p_values), _pack(scores.n), scores.reasons, low, high, excess, scores.notes)
+    low, high, excess = (None if each is None else pack(each) for each in (scores.low, scores.high, scores.excess))
+    return _Scores(slot, scores.subjects, pack(scores.values), pack(scores.p_values), pack(scores.n), scores.reasons, low, high, excess, scores.notes)
 
 
 def _unpack_scores(it: _Scores) -> Scores:
-    low, high, excess = (None if each is None else _floats(each) for each in (it.low, it.high, it.excess))
-    return Scores(it.subjects, _floats(it.values), _floats(it.p_values), _ints(it.n), it.reasons, low, high, excess, it.notes)
+    low, high, excess = (None if each is None else floats(each) for each in (it.low, it.high, it.excess))
+    return Scores(it.subjects, floats(it.values), floats(it.p_values), ints(it.n), it.reasons, low, high, excess, it.notes)
 
 
 def _pack_durations(durations: Durations | None) -> _Durations | None:
     if durations is None:
         return None
-    return _Durations(_pack(durations.counts), float(durations.weight), float(durations.total), float(durations.largest), int(durations.rows))
+    return _Durations(pack(durations.counts), float(durations.weight), float(durations.total), float(durations.largest), int(durations.rows))
 
 
 def _unpack_durations(packed: _Durations | None) -> Durations | None:
-    return None if packed is None else Durations(_floats(packed.counts), packed.weight, packed.total, packed.largest, packed.rows)
+    return None if packed is None else Durations(floats(packed.counts), packed.weight, packed.total, packed.largest, packed.rows)
+
+
+def _pack_ids(ids: Ids) -> _Ids:
+    return _Ids(int(ids.rows), pack(ids.hashes.view(np.int64)), pack(ids.counts), bool(ids.is_whole))
 
 
 def _pack_bins(bins: Bins) -> _Numeric | _Category:
     if isinstance(bins, CategoryBins):
         return _Category(bins.names, tuple(sorted(bins.others)))
-    return _Numeric(_pack(bins.edges), _pack(bins.single), float(bins.mean), float(bins.sd), bins.by_hand)
+    return _Numeric(pack(bins.edges), pack(bins.single), float(bins.mean), float(bins.sd), bins.by_hand)
 
 
 def _unpack_bins(packed: _Numeric | _Category) -> Bins:
     if isinstance(packed, _Category):
         return CategoryBins(packed.names, frozenset(packed.others))
-    return NumericBins(_floats(packed.edges), _floats(packed.single), packed.mean, packed.sd, packed.by_hand)
+    return NumericBins(floats(packed.edges), floats(packed.single), packed.mean, packed.sd, packed.by_hand)
 
 
 def _framed(frame: msgspec.Struct) -> bytes:
@@ -236,52 +242,3 @@ def _unframed(blob: bytes, kind: type[T]) -> T:
         msg = "the store holds summaries that this version of Watchtower cannot read: start the newer version that wrote them"
         raise Unavailable(msg, for_good=True)
     return cast("T", _DECODERS[kind].decode(zlib.decompress(blob[2:])))
-
-
-def _pack(array: Numbers) -> _Array:
-    """The array in the fewest bytes that give it back to the bit."""
-    flat: Numbers = _narrow(cast("Numbers", np.ascontiguousarray(array).ravel()))
-    bits = flat.view(np.int64) if flat.dtype == np.float64 else flat
-    filled = np.flatnonzero(bits)
-    narrow = np.dtype(np.uint16 if flat.size <= 1 << 16 else np.uint32)
-    indexes = None
-    if filled.size * (narrow.itemsize + flat.itemsize) < flat.nbytes:
-        indexes, flat = filled.astype(narrow.newbyteorder("<")).tobytes(), flat[filled]
-    stored = flat.dtype.newbyteorder("<")
-    return _Array(array.dtype.str.lstrip("<|=>"), array.shape, stored.str, indexes, flat.astype(stored, copy=False).tobytes())
-
-
-def _narrow(flat: Numbers) -> Numbers:
-    """The smallest integer array with the same values (and, of floats, the same bits: no -0.0, no NaN, no fractions)."""
-    if flat.dtype == np.bool_ or not flat.size:
-        return flat
-    if flat.dtype == np.float64:
-        if not np.isfinite(flat).all() or np.abs(flat).max() > 2**53:
-            return flat
-        whole = flat.astype(np.int64)
-        if not np.array_equal(whole.astype(np.float64).view(np.int64), flat.view(np.int64)):
-            return flat
-        flat = whole
-    low, high = int(flat.min()), int(flat.max())
-    fits = next(kind for kind in (np.int8, np.int16, np.int32, np.int64) if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
-    return cast("Numbers", flat.astype(fits))
-
-
-def _unpack(packed: _Array) -> Numbers:
-    kind, stored = np.dtype(packed.kind), np.dtype(packed.stored)
-    body = np.frombuffer(packed.body, dtype=stored).astype(kind)
-    if packed.indexes is None:
-        return cast("Numbers", body.reshape(packed.shape))
-    size = int(np.prod(packed.shape, dtype=np.int64))
-    full = np.zeros(size, dtype=kind)
-    full[np.frombuffer(packed.indexes, dtype="<u2" if size <= 1 << 16 else "<u4")] = body
-    return cast("Numbers", full.reshape(packed.shape))
-
-
-def _ints(packed: _Array) -> NDArray[np.int64]:
-    return _unpack(packed).astype(np.int64, copy=False)
-
-
-def _floats(packed: _Array) -> NDArray[np.float64]:
-    array = _unpack(packed)
-    return array if array.dtype == np.bool_ else array.astype(np.float64, copy=False)  # type: ignore[return-value]

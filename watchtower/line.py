@@ -54,7 +54,7 @@ def apply(board: Board, memory: Memory, book: RuleBook, response: Response) -> E
     )
     served = versions.aged(memory.served, paged=any(alert.severity == "page" for alert in firing))
     memory = replace(memory, alerts=alerts, incident=incident, served=served, evaluated_through=at, seen=_seen(board, memory.seen))
-    decisions = [*incidents.notices(before, incident, at), *_retrained(changes, book, at)]
+    decisions = [*incidents.notices(before, incident, at), *_retrained(memory, changes, firing, book, at)]
     facts = (*planning.observed(memory.plan, served.live, firing=bool(firing)), *_opening(memory, changes, firing, book, response, at))
     for fact in facts:
         memory, decided = _followed(memory, fact, at)
@@ -102,8 +102,7 @@ def _opening(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Al
 
 
 def _answers(rule: Rule, memory: Memory, size: timedelta) -> bool:
-    in_grace = bool(memory.served.changed) and memory.served.since_change < rule.grace.in_windows(size)
-    return not in_grace and bool({"rollback", "shadow"} & set(rule.respond))
+    return not _in_grace(rule, memory, size) and bool({"rollback", "shadow"} & set(rule.respond))
 
 
 def _may_try(memory: Memory, *, dry_run: bool, fresh: bool) -> bool:
@@ -122,12 +121,24 @@ def _summaries(book: RuleBook) -> dict[str, str]:
     return {rule.name: rule.summary for rule in book.rules if rule.summary}
 
 
-def _retrained(changes: Sequence[AlertChange], book: RuleBook, at: datetime) -> Iterator[Decision]:
-    rules = {rule.name: rule for rule in book.rules}
-    for change in changes:
-        rule = rules.get(change.alert.id.rule)
-        if rule is not None and "retrain" in rule.respond and change.alert.state is AlertState.FIRING and not rule.dry_run:
-            yield Decision(DecisionKind.RETRAIN, change.alert.id.model, at, reason=f"{change.alert.id} fires")
+def _retrained(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Alert], book: RuleBook, at: datetime) -> Iterator[Decision]:
+    """For rules that ask for it and are outside grace: as they begin to fire, or as grace ends where they began in it."""
+    rules = {rule.name: rule for rule in book.of(memory.model) if "retrain" in rule.respond and not rule.dry_run}
+    fresh = {change.alert.id for change in changes if change.alert.state is AlertState.FIRING}
+    for alert in firing:
+        rule = rules.get(alert.id.rule)
+        if rule is not None and not _in_grace(rule, memory, book.size) and (alert.id in fresh or _waited(alert, rule, memory, book.size)):
+            yield Decision(DecisionKind.RETRAIN, alert.id.model, at, reason=f"{alert.id} fires")
+
+
+def _in_grace(rule: Rule, memory: Memory, size: timedelta) -> bool:
+    return bool(memory.served.changed) and memory.served.since_change < rule.grace.in_windows(size)
+
+
+def _waited(alert: Alert, rule: Rule, memory: Memory, size: timedelta) -> bool:
+    """Whether grace ends with this evaluation, and the alert began to fire in it."""
+    changed = memory.served.changed
+    return bool(changed) and memory.served.since_change == rule.grace.in_windows(size) and alert.fired_at is not None and alert.fired_at >= changed[-1]
 
 
 def _seen(board: Board, before: Mapping[str, int]) -> dict[str, int]:

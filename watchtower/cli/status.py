@@ -89,6 +89,8 @@ def _show(found: Row) -> None:
     console.print(
         f"lag {lag:,} · rejected {rejected} · daemon {'running' if daemon.get('running') else 'not running'}, last seen {daemon.get('heartbeat') or 'never'}"
     )
+    for meter in _rows(found, "meters"):
+        console.print(f"meter {meter['name']}: {meter['error'] or 'read'}, last at {meter['last'] or 'never'}", markup=False)
     for decision in _rows(found, "decisions")[:5]:
         console.print(
             f"  {decision.get('at') or decision.get('time')} {decision.get('decision')} {decision.get('model')}: {decision.get('reason')}", markup=False

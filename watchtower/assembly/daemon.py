@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from watchtower.assembly.labels import LABELLED, label_feeds
 from watchtower.assembly.metering import Regularly, build_meters, build_readings
-from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_reporter, build_trials
+from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_reporter, build_trials, counts_ids
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
 from watchtower.config.settings import Settings
@@ -84,6 +84,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     metrics = build_metrics(settings, loaded.book)
     intake = build_intake(settings, store, references, feeds, ears.committed, live=True)
     intake.took, intake.seen = ears.took, ears.seen
+    intake.folder.counted = counts_ids(ears.book)
     evaluator = build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping)
     evaluator.took, evaluator.always = ears.took, SHOWN | (LABELLED if settings.labels is not None else frozenset())
     analyst = build_analyst(settings, store, references, WAITS)

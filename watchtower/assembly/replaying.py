@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watchtower.assembly.labels import label_file
-from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_reporter, build_trials
+from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_reporter, build_trials, counts_ids
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
 from watchtower.edges.clock import ManualClock
@@ -91,6 +91,7 @@ def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_ti
     )
     feeds = [Feed(session, source.format), *([labels] if labels is not None else [])]
     intake = build_intake(settings, store, references, feeds, ears.committed, live=False)
+    intake.folder.counted = counts_ids(lambda: loaded.book)
     evaluator = build_evaluator(settings, store, references, lambda: loaded.book, evaluated, lambda: False)
     evaluator.readings = lambda _model, _start, _end: Readings(reason=IN_A_REPLAY)
     evaluator.bounded = Calibrator(store, clock.now, at_once=True).bounded

@@ -9,6 +9,7 @@ from watchtower.config.settings import Settings
 from watchtower.core.profiling import Folder
 from watchtower.core.rules import RuleBook
 from watchtower.nouns.profile import Delta
+from watchtower.nouns.score import MeasureName
 from watchtower.sources import Rereadable
 from watchtower.store import Store
 from watchtower.workers.analysis import Analyst
@@ -20,6 +21,8 @@ from watchtower.workers.reports import Reporter
 from watchtower.workers.rerunning import Reruns
 from watchtower.workers.rows import RowReader
 from watchtower.workers.trials import Terms, TrialRoom
+
+DUPLICATES = MeasureName("quality", "duplicate_share")
 
 
 def build_references(settings: Settings, store: Store, sources: Sequence[Rereadable], *, lenient: bool = False) -> References:
@@ -43,6 +46,15 @@ def build_intake(settings: Settings, store: Store, references: References, feeds
     )
     expect_labels(settings, intake)
     return intake
+
+
+def counts_ids(book: Callable[[], RuleBook]) -> Callable[[str], bool]:
+    """Whether some rule of *book*, asked for each window, looks for ids of a model that came twice."""
+
+    def asked(model: str) -> bool:
+        return any(need.measure == DUPLICATES for need in book().needs(model))
+
+    return asked
 
 
 def build_evaluator(  # noqa: PLR0913, PLR0917  the parts, once

@@ -6,6 +6,7 @@ from math import exp, inf, log, sqrt
 
 import numpy as np
 
+from watchtower.nouns.batch import Floats
 from watchtower.nouns.score import Scores
 
 Z = 1.959963984540054
@@ -38,17 +39,19 @@ def told(subjects: Sequence[str], found: Sequence[tuple[Estimate | float | str, 
 
 def joined_scores(first: Scores, second: Scores) -> Scores:
     """The scores of two sets of subjects, with their bounds."""
-    bounds = [
-        np.concatenate([np.full(len(each.subjects), np.nan) if side is None else side for each, side in ((first, a), (second, b))])
-        for a, b in ((first.low, second.low), (first.high, second.high))
-    ]
+
+    def both(one: Floats | None, other: Floats | None) -> Floats:
+        sides = ((first, one), (second, other))
+        return np.concatenate([np.full(len(each.subjects), np.nan) if side is None else side for each, side in sides])
+
     return Scores(
-        (*first.subjects, *second.subjects),
-        np.concatenate([first.values, second.values]),
-        np.concatenate([first.p_values, second.p_values]),
-        np.concatenate([first.n, second.n]),
-        (*first.reasons, *second.reasons),
-        *bounds,
+        subjects=(*first.subjects, *second.subjects),
+        values=np.concatenate([first.values, second.values]),
+        p_values=np.concatenate([first.p_values, second.p_values]),
+        n=np.concatenate([first.n, second.n]),
+        reasons=(*first.reasons, *second.reasons),
+        low=both(first.low, second.low),
+        high=both(first.high, second.high),
     )
 
 

@@ -7,12 +7,17 @@ from typing import ClassVar
 import numpy as np
 
 from watchtower.measures import Measure
+from watchtower.measures._duplicates import duplicate_share
+from watchtower.measures._estimates import Estimate, told, wilson
+from watchtower.measures._schema import schema_changes
 from watchtower.nouns.batch import FeatureType, Ints
-from watchtower.nouns.binning import PREDICTION, Binning
+from watchtower.nouns.binning import Binning
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Scores, View
 
 NOBODY = "no rows"
+Found = tuple[Estimate | float | str, int]
+_OF_ALL = frozenset({"duplicate_share", "schema_changes"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,25 +40,35 @@ class _Counted:
 
 
 class Quality(Measure):
-    """Shares of a feature's rows; `n` is the rows that the share is of.
+    """Shares of a feature's rows, with Wilson's interval; `n` is the rows that the share is of.
 
     missing_share, nonfinite_share, type_error_share: of all rows (the latter two are missing as well). unseen_share (categorical: values that the
     reference never had) and out_of_range_share (numeric: outside the reference's smallest to largest value, or the outer edges given by hand):
     of the rows with a value. constant: 1 where all rows with a value have the same one, else 0; values that the reference never had are
-    not told apart and count as several.
+    not told apart and count as several. Derived features are left out: they have what their source has.
+
+    duplicate_share (subject ""): of the rows with an id those whose id came before in the same rows; see measures/_duplicates.py.
+    schema_changes (subject ""): how many features are new, gone, or of another type; see measures/_schema.py.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("missing_share", "nonfinite_share", "out_of_range_share", "unseen_share", "type_error_share", "constant")
+    names: ClassVar[tuple[str, ...]] = (
+        *("missing_share", "nonfinite_share", "out_of_range_share", "unseen_share", "type_error_share", "constant"),
+        *("duplicate_share", "schema_changes"),
+    )
 
     def score(self, name: str, view: View) -> Scores:
         """A score for every feature, in the binning's order; before there is a binning the reason why."""
         if view.binning is None:
             return Scores.none([""], view.reason)
-        features = [subject for subject in view.binning.subjects if subject != PREDICTION]
+        features = [""] if name in _OF_ALL else [subject for subject in view.binning.subjects if view.binning.is_feature(subject)]
         if view.profile.rows == 0 or not view.profile.binning:
             return Scores.none(features, NOBODY if view.profile.rows == 0 else view.reason)
+        if name == "duplicate_share":
+            return told([""], [duplicate_share(view.profile.ids)])
+        if name == "schema_changes":
+            return schema_changes(view.binning, view.profile, view.reference)
         rule = _RULES[name]
-        return Scores.of(features, [rule(_counted(view.binning, view.profile, subject)) for subject in features])
+        return told(features, [rule(_counted(view.binning, view.profile, subject)) for subject in features])
 
 
 def _counted(binning: Binning, profile: Profile, subject: str) -> _Counted:
@@ -63,19 +78,19 @@ def _counted(binning: Binning, profile: Profile, subject: str) -> _Counted:
     return _Counted(binning.types[i], cells, (n, first, second), *profile.oddities[i].tolist())
 
 
-def _share(count: int, rows: int) -> tuple[float | str, int]:
-    return (count / rows, rows) if rows else (NOBODY, 0)
+def _share(count: int, rows: int) -> Found:
+    return (wilson(count / rows, rows), rows) if rows else (NOBODY, 0)
 
 
-def _out_of_range(each: _Counted) -> tuple[float | str, int]:
+def _out_of_range(each: _Counted) -> Found:
     return _share(int(each.cells[-3] + each.cells[-2]), each.present) if each.kind is FeatureType.NUMERIC else ("numeric features only", 0)
 
 
-def _unseen(each: _Counted) -> tuple[float | str, int]:
+def _unseen(each: _Counted) -> Found:
     return _share(int(each.cells[-2]), each.present) if each.kind is FeatureType.CATEGORICAL else ("categorical features only", 0)
 
 
-def _constant(each: _Counted) -> tuple[float | str, int]:
+def _constant(each: _Counted) -> Found:
     if each.kind not in (FeatureType.NUMERIC, FeatureType.CATEGORICAL):
         return "numeric and categorical features only", 0
     if not each.present:
@@ -88,7 +103,7 @@ def _constant(each: _Counted) -> tuple[float | str, int]:
     return float(still and each.cells[:-1].max() == each.present), each.present
 
 
-_RULES: dict[str, Callable[[_Counted], tuple[float | str, int]]] = {
+_RULES: dict[str, Callable[[_Counted], Found]] = {
     "missing_share": lambda each: _share(int(each.cells[-1]), each.rows),
     "nonfinite_share": lambda each: _share(each.nonfinite, each.rows),
     "type_error_share": lambda each: _share(each.type_errors, each.rows),

@@ -1,6 +1,6 @@
 """Makes references from rows, in pieces that fit into memory. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -98,11 +98,11 @@ class Sampler:
         return [i for _, i in fresh]
 
 
-def _extremes(column: NumberColumn) -> Sequence[int]:
+def _extremes(column: NumberColumn) -> list[int]:
     finite = np.isfinite(column.values)
     if not finite.any():
-        return ()
-    return int(np.where(finite, column.values, np.inf).argmin()), int(np.where(finite, column.values, -np.inf).argmax())
+        return []
+    return [int(np.where(finite, column.values, np.inf).argmin()), int(np.where(finite, column.values, -np.inf).argmax())]
 
 
 def position_hash(batch: PredictionBatch) -> Hashes:

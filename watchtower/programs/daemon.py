@@ -15,6 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from watchtower import assembly
 from watchtower.config.reader import Loaded, read_settings
 from watchtower.core.rules import RuleBook
+from watchtower.core.spanning import MOST
 from watchtower.edges.clock import Clock
 from watchtower.nouns.errors import ConfigError, Unavailable
 from watchtower.nouns.plan import Evaluation, Fact, Judged, Move, Plan
@@ -28,6 +29,7 @@ from watchtower.web.server import Server
 from watchtower.web.tokens import Tokens
 from watchtower.web.view import StoreView
 from watchtower.workers.base import Loop, Patience
+from watchtower.workers.proposals import Proposals
 from watchtower.workers.troubles import Troubles
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ STOP_WITHIN = 8.0
 """Seconds for all threads to end; the contract allows 10 in all."""
 STORE_UNUSABLE = timedelta(minutes=5)
 """How long the store may refuse every heartbeat before it is lost for good."""
-HEARTBEAT, RELOAD, TIDY = 2, 2, 300
+HEARTBEAT, RELOAD, TIDY, PROPOSE = 2, 2, 300, 3600
 """Seconds between two runs of the periodic jobs."""
 
 
@@ -190,6 +192,7 @@ class Daemon:
     def _begin_jobs(self) -> None:
         for name, job, seconds in (("heartbeat", self._heartbeat, HEARTBEAT), ("rules_reload", self._look_at_rules, RELOAD), ("retention", self._tidy, TIDY)):
             self._jobs.add_job(job, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True)
+        self._jobs.add_job(self._look_at_cells, "interval", seconds=PROPOSE, id="proposals", max_instances=1, coalesce=True)
         read_regularly(self._jobs, self._parts.meters, self._clock.now)
         self._jobs.start()
         self._heartbeat()
@@ -210,12 +213,18 @@ class Daemon:
         self._parts.metrics.heartbeat(now.timestamp())
 
     def _tidy(self) -> None:
-        kept = self._loaded.settings.store.retention
+        kept, reached = self._loaded.settings.store.retention, MOST * self._loaded.settings.window.size
         try:
-            self._parts.store.retention.expire(windows_for=kept.windows, scores_for=kept.scores)
+            self._parts.store.retention.expire(windows_for=kept.windows, scores_for=kept.scores, readings_for=max(kept.readings, reached))
             self._parts.store.windows.compact()
         except Unavailable as away:
             log.warning("retention_missed reason=%s", away)
+
+    def _look_at_cells(self) -> None:
+        try:
+            Proposals(self._parts.store, self._troubles).look(self._clock.now())
+        except Unavailable as away:
+            log.warning("proposals_missed reason=%s", away)
 
     def _look_at_rules(self) -> None:
         if _signature(self._loaded) != self._rules_seen:

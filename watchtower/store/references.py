@@ -1,12 +1,14 @@
 """What live traffic is compared with: each model's frozen binning and its reference profiles, and who changed them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
 
+from watchtower.core.merging import merge
+from watchtower.core.proposing import Outgrown
 from watchtower.nouns.binning import Binning
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import micros, moment
@@ -14,13 +16,15 @@ from watchtower.store.codec import Json, chained, encode, stamp
 from watchtower.store.database import Database
 from watchtower.store.intake import CLOSED_THROUGH
 from watchtower.store.packing import pack_binning, pack_profile, unpack_binning, unpack_profile
-from watchtower.store.tables import earlier_references, models, positions, profiles, reference_changes, reference_profiles, references, state
+from watchtower.store.tables import earlier_references, models, positions, profiles, reference_changes, reference_profiles, references, state, windows
 
 _KEPT = 5
 """References of a model that stay after another one took their place."""
 Key = tuple[str, str]
 _PROFILES = msgspec.msgpack.Decoder(list[tuple[str, str, bytes]])
 _BODY = msgspec.json.Decoder(dict[str, object])
+_PROPOSED = msgspec.json.Decoder(dict[str, dict[str, object]])
+PROPOSALS = "proposals"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,6 +150,42 @@ class ReferenceRows_:  # noqa: N801  nouns/evidence.py has the rows of a referen
         with self._database.reading() as tx:
             return {*tx.execute(sa.select(models.c.model)).scalars()}
 
+    def day_of(self, model: str, binning: str, since: datetime) -> tuple[datetime | None, Profile | None]:
+        """What was served in evaluated windows from *since* on that were folded under *binning*: when the first one with rows begins, and the merge.
+
+        A window at a time is in memory, and nothing but cells is added up.
+        """
+        wanted = sa.select(profiles.c.window_end, windows.c.window_start, profiles.c.profile).join(
+            windows, sa.and_(windows.c.model == profiles.c.model, windows.c.window_end == profiles.c.window_end)
+        )
+        its = (profiles.c.model == model, profiles.c.segment == "", windows.c.window_start >= micros(since))
+        first, day = None, None
+        with self._database.reading() as tx:
+            for row in tx.execute(wanted.where(*its).order_by(profiles.c.window_end)).yield_per(100):
+                each = unpack_profile(row.profile)
+                if each.binning == binning and each.rows:
+                    first = first or moment(row.window_start)
+                    slim = replace(each, latency=None, queue=None, compute=None, gpu={}, instances={}, spans=(), labelled=None)
+                    day = slim if day is None else merge([day, slim])
+        return first, day
+
+    def proposals(self) -> dict[str, dict[str, object]]:
+        """Model -> the features that have outgrown its binning, as :meth:`propose` was told last."""
+        with self._database.reading() as tx:
+            return proposals_in(tx)
+
+    def propose(self, found: Mapping[str, tuple[str, Sequence[Outgrown]]], now: datetime) -> None:
+        """Keeps what is proposed now, (binning, features) by model, in the place of what was; *since* stays as long as the binning does."""
+        with self._database.writing() as tx:
+            before = proposals_in(tx)
+            told = {}
+            for model, (binning, features) in found.items():
+                old = before.get(model, {})
+                plain = [{"feature": each.feature, "share": each.share, "where": each.where} for each in features]
+                told[model] = {"binning": binning, "since": old["since"] if old.get("binning") == binning else stamp(now), "features": plain}
+            tx.execute(sa.delete(state).where(state.c.name == PROPOSALS))
+            tx.execute(sa.insert(state).values(name=PROPOSALS, number=micros(now), body=encode(told)))
+
     def windows_of(self, model: str, version: str, *, since: datetime, before: datetime, limit: int) -> Sequence[tuple[datetime, Mapping[str, Profile]]]:
         """(end, profiles by segment) of the first *limit* evaluated windows in [since, before] in which *version* had rows, oldest first."""
         its = (profiles.c.model == model, profiles.c.version == version)
@@ -157,6 +197,12 @@ class ReferenceRows_:  # noqa: N801  nouns/evidence.py has the rows of a referen
         for row in found:
             by_end.setdefault(row.window_end, {})[row.segment] = unpack_profile(row.profile)
         return [(moment(end), by_end[end]) for end in chosen]
+
+
+def proposals_in(tx: sa.Connection) -> dict[str, dict[str, object]]:
+    """See :meth:`ReferenceRows_.proposals`."""
+    body = tx.execute(sa.select(state.c.body).where(state.c.name == PROPOSALS)).scalar()
+    return {} if body is None else _PROPOSED.decode(body)
 
 
 def _earlier(model: str) -> sa.Select[tuple[object, ...]]:

@@ -30,7 +30,7 @@ SHAPES: Mapping[str, Callable[[np.random.Generator, int], Column]] = {
     "normal": lambda rng, n: NumberColumn(rng.normal(size=n)),
     "lognormal": lambda rng, n: NumberColumn(rng.lognormal(sigma=1.0, size=n)),
     "counts": lambda rng, n: NumberColumn(rng.poisson(3, n).astype(float)),
-    "zipf": lambda rng, n: TextColumn(rng.choice(40, n, p=WEIGHTS).astype(np.int64), NAMES),
+    "zipf": lambda rng, n: TextColumn(rng.choice(40, n, p=WEIGHTS).astype(np.int32), NAMES),
 }
 
 

@@ -12,6 +12,7 @@ LEAST = 20
 """Alarms that must be expected in the runs for the bound to be counted in them; a rarer budget is read from the tail."""
 _OVER = 200
 """Alarms over the threshold that a tail is fitted to, where there are so many."""
+_LOWER = 20
 _STEPS = 30
 _RESAMPLED = 200
 
@@ -40,13 +41,26 @@ def level(them: Runs, plain: Runs, times: float, period: float, *, least: int = 
     there are more; far out every score is significant, so it is the same tail, and elsewhere it is the careful side.
     """
     wanted = times * them.windows / period
+    if not np.isfinite(plain.held).any():
+        return None
     if wanted >= least:
         return Level(counted(lambda bound: int(transitions(them, bound).sum()), them, wanted))
     over = min(_OVER, max(2 * LEAST, plain.windows // 20))
     threshold = counted(lambda bound: int(transitions(plain, bound).sum()), plain, over)
-    tops, _ = peaks(plain, threshold)
-    tail = fitted(tops, threshold)
+    tail = _tail(plain, threshold)
     return None if tail is None else Level(tail.level(min(1.0, wanted / tail.count)), tail)
+
+
+def _tail(plain: Runs, threshold: float) -> Tail | None:
+    """The tail over *threshold*, or over the next lower score where scores are so coarse that too few are over it."""
+    for _ in range(_LOWER):
+        tops, _ = peaks(plain, threshold)
+        tail = fitted(tops, (threshold + float(tops.min())) / 2) if len(tops) else None  # between two scores: coarse ones have a gap there
+        lower = plain.held[np.isfinite(plain.held) & (plain.held < threshold)]
+        if tail is not None or not len(lower):
+            return tail
+        threshold = float(lower.max())
+    return None
 
 
 def counted(count: Callable[[float], int], them: Runs, wanted: float) -> float:

@@ -98,3 +98,18 @@ def test_without_the_drivers_library_nothing_is_read_and_nothing_breaks(tmp_path
     if shutil.which("nvidia-smi"):
         pytest.skip("this machine has NVIDIA's driver")
     assert asked(tmp_path, 2) == ["NVML cannot be asked: NVML Shared Library Not Found"] * 2
+
+
+def test_a_real_driver_says_what_nvidia_smi_says() -> None:
+    pytest.importorskip("pynvml", reason="the extra nvml is not installed")
+    if shutil.which("nvidia-smi") is None:
+        pytest.skip("there is no NVIDIA GPU here")
+    (found,) = asked(None)
+    query = ["nvidia-smi", "--query-gpu=index,memory.used,temperature.gpu,power.draw", "--format=csv,noheader,nounits", "--id=0"]
+    said = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split(",")
+    assert isinstance(found, dict)
+    memory, celsius, watts = (found[f"gpu.{name}[0]"] for name in ("memory_used", "temperature", "power"))
+    assert float(memory) == pytest.approx(float(said[1]) * 1024**2, abs=2 * GIB), "NVML's first interface counts what the driver keeps for itself"
+    assert float(celsius) == pytest.approx(float(said[2]), abs=10)
+    assert float(watts) == pytest.approx(float(said[3]), rel=0.5)
+    assert 0 <= float(found["gpu.utilization[0]"]) <= 1

@@ -9,8 +9,9 @@ import pytest
 from tests.store.conftest import TEN
 from watchtower.edges.clock import ManualClock
 from watchtower.nouns.readings import Metered, Readings, Summary
-from watchtower.nouns.window import Window
+from watchtower.nouns.window import Window, micros
 from watchtower.store import Store
+from watchtower.store.readings import expire
 
 Minute = Callable[[int], Window]
 FINE = {"kind": "nvml", "last": "2026-11-20T10:00:00Z", "error": None}
@@ -52,11 +53,19 @@ def test_status_says_how_each_configured_meter_does(store: Store) -> None:
     assert store.status()["meters"] == [{"name": "nvml", "kind": "nvml", "last": None, "error": "no driver", "tried": "2026-11-20T10:00:00Z"}]
 
 
-def test_readings_expire_with_the_windows(store: Store, window: Minute, clock: ManualClock) -> None:
+def test_readings_expire_by_the_ends_of_their_windows(store: Store, window: Minute, clock: ManualClock) -> None:
     store.readings.add([metered(window(n), 1.0) for n in range(3)], "nvml", TEN, FINE)
     clock.set(window(1).end + timedelta(days=1))
-    store.retention.expire(windows_for=timedelta(days=1), scores_for=timedelta(days=1))
+    store.retention.expire(windows_for=timedelta(days=9), scores_for=timedelta(days=9), readings_for=timedelta(days=1))
     assert [row.window for row in store.readings.within(TEN, TEN + timedelta(hours=1), {"nvml"})] == [window(1), window(2)]
+
+
+def test_a_call_deletes_no_more_than_about_so_many(store: Store, window: Minute) -> None:
+    store.readings.add([metered(window(n), 1.0, subject=str(device)) for n in range(4) for device in range(3)], "nvml", TEN, FINE)
+    with store._database.writing() as tx:
+        gone = expire(tx, micros(window(3).end), 5)
+    assert gone == 6, "the sixth row is of the second window, which goes whole"
+    assert {row.window for row in store.readings.within(TEN, window(3).end, {"nvml"})} == {window(2), window(3)}
 
 
 def test_a_store_of_an_earlier_release_gets_the_tables_that_it_lacks(url: str, clock: ManualClock, window: Minute) -> None:

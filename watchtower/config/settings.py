@@ -36,6 +36,8 @@ class Retention(Frozen):
     """Profiles of closed windows."""
     scores: Duration = timedelta(days=90)
     """Boards."""
+    readings: Duration = timedelta(days=3)
+    """What meters read, at least 120 windows of it; the scores made of it stay with the boards."""
 
 
 class StoreSettings(Frozen):

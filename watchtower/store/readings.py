@@ -58,9 +58,9 @@ def meters_json(tx: sa.Connection) -> list[Json]:
 
 
 def expire(tx: sa.Connection, before: int, at_once: int) -> int:
-    """Deletes what was read in windows that ended before *before*, about *at_once* rows a call; how many went."""
+    """Deletes what was read in windows that ended before *before*, whole windows, about *at_once* rows a call; how many went."""
     edge = sa.select(readings.c.window_end).where(readings.c.window_end < before).order_by(readings.c.window_end).offset(at_once).limit(1).scalar_subquery()
-    return tx.execute(sa.delete(readings).where(readings.c.window_end < sa.func.coalesce(edge, before))).rowcount
+    return tx.execute(sa.delete(readings).where(readings.c.window_end <= sa.func.coalesce(edge, before - 1))).rowcount
 
 
 def _values(row: Metered) -> dict[str, object]:

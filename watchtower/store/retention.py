@@ -14,6 +14,7 @@ from watchtower.store.tables import boards, dead_letters, plans, state, trials, 
 
 _LETTERS = 100_000
 _AT_ONCE = 2_000
+_READINGS_AT_ONCE = 50_000
 
 
 class RetentionRows:
@@ -24,10 +25,12 @@ class RetentionRows:
         self._database = database
         self._now = now
 
-    def expire(self, *, windows_for: timedelta, scores_for: timedelta, outputs_for: timedelta = timedelta(hours=24)) -> int:
+    def expire(
+        self, *, windows_for: timedelta, scores_for: timedelta, outputs_for: timedelta = timedelta(hours=24), readings_for: timedelta = timedelta(days=3)
+    ) -> int:
         """Deletes windows and boards older than that (alert transitions as boards), at most 2,000 of each a call; how many went.
 
-        Trials that no open plan can ask for go too.
+        Trials that no open plan can ask for go too, and what meters read (about 50,000 rows a call).
         """
         now = self._now()
         with self._database.writing() as tx:
@@ -36,7 +39,7 @@ class RetentionRows:
             _expire_by_id(tx, newest - _length(scores_for))
             gone = _expire(tx, windows, newest - _length(windows_for)) + _expire(tx, boards, newest - _length(scores_for))
             _expire_trials(tx, micros(now) - _length(outputs_for))
-            readings.expire(tx, newest - _length(windows_for), _AT_ONCE)
+            readings.expire(tx, newest - _length(readings_for), _READINGS_AT_ONCE)
             newest_letter = sa.select(sa.func.max(dead_letters.c.id)).scalar_subquery()
             tx.execute(sa.delete(dead_letters).where(dead_letters.c.id <= newest_letter - _LETTERS))
         return gone

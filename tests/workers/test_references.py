@@ -1,16 +1,26 @@
 """Where references come from, and what a bad file does."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.measures.views import served
 from tests.workers._acting import MINUTE, at
 from watchtower.edges.clock import ManualClock
+from watchtower.formats.watchtower_json import WatchtowerJson
+from watchtower.nouns.batch import Messages
+from watchtower.nouns.binning import PREDICTION, NumericBins
 from watchtower.nouns.errors import ConfigError
 from watchtower.nouns.plan import Memory, Served
 from watchtower.nouns.settings import Watched
+from watchtower.nouns.window import Partition, Span, Window
 from watchtower.store import Store
+from watchtower.store.windows import ClosedRow
+from watchtower.workers.first_windows import from_windows
 from watchtower.workers.references import References
 from watchtower.workers.rows import RowReader
 
@@ -53,3 +63,81 @@ def test_a_models_only_file_that_cannot_be_read_is_no_score_with_that_reason(sto
     assert "1.jsonl" in comparison.reason
     with pytest.raises(ConfigError):
         references(store, tmp_path, lenient=False).comparison("fraud", memory("1"))
+
+
+# -------------------------------------------------------------------------------------------- first windows
+
+
+class Log:
+    """A source that holds its lines, and counts how often it is read and how many lines it gives out at once."""
+
+    format = WatchtowerJson()
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self.lines, self.reads, self.largest = lines, 0, 0
+
+    def owns(self, partition: Partition) -> bool:
+        return partition == LOG
+
+    def reread(self, spans: Sequence[Span]) -> Iterator[Messages]:
+        self.reads += 1
+        for span in spans:
+            for first in range(span.first, span.last + 1, 100):
+                some = self.lines[first : min(first + 100, span.last + 1)]
+                self.largest = max(self.largest, len(some))
+                n = len(some)
+                yield Messages(LOG, list(some), np.arange(first, first + n), first + n, np.full(n, -1))
+
+
+LOG = Partition("log")
+
+
+def first_windows(windows: int, each: int) -> tuple[Log, list[ClosedRow]]:
+    """Windows of so many rows; every fourth is another version's, with other predictions."""
+    draw = np.random.default_rng(4)
+    lines = [
+        json.dumps(
+            {
+                "model": "fraud",
+                "version": "8" if i % 4 == 3 else "7",
+                "time": (at(0) + i * MINUTE / each).isoformat(),
+                "features": {"amount": float(draw.normal())},
+                "prediction": 0.9 if i % 4 == 3 else 0.1,
+            }
+        ).encode()
+        for i in range(windows * each)
+    ]
+    past = [
+        ClosedRow(Window(at(n), at(n + 1)), "7", {("7", ""): replace(served(each), spans=(Span(LOG, n * each, (n + 1) * each - 1),))}) for n in range(windows)
+    ]
+    return Log(lines), past
+
+
+WATCHED = Watched.model_validate({"features": {"amount": "numeric"}, "prediction": {"kind": "probability"}})
+
+
+def test_many_rows_are_read_twice_in_pieces_and_make_the_same_counts() -> None:
+    log, past = first_windows(5, 400)
+    whole = from_windows(RowReader([log]), "fraud", WATCHED, past)
+    assert whole is not None
+    assert (log.reads, log.largest, whole.profiles["", ""].rows) == (1, 100, 2_000)
+    pieces = from_windows(RowReader([log]), "fraud", WATCHED, past, most=500)
+    assert pieces is not None
+    assert (log.reads, pieces.profiles["", ""].rows) == (3, 2_000)
+    amount, cut = (each.binning.bins[0] for each in (whole, pieces))
+    assert isinstance(amount, NumericBins)
+    assert isinstance(cut, NumericBins)
+    assert (cut.edges[0], cut.edges[-1]) == (amount.edges[0], amount.edges[-1])
+    assert pieces.profiles["", ""].moments[0, 0] == 2_000
+
+
+@pytest.mark.parametrize("most", [100, 10_000])
+def test_the_references_predictions_are_the_live_versions(most: int) -> None:
+    log, past = first_windows(5, 400)
+    made = from_windows(RowReader([log]), "fraud", WATCHED, past, most=most)
+    assert made is not None
+    i = made.binning.subjects.index(PREDICTION)
+    bins = made.binning.bins[i]
+    assert isinstance(bins, NumericBins)
+    n, first = made.profiles["", ""].moments[i, :2].tolist()
+    assert (n, bins.mean + first / n) == (1_500, pytest.approx(0.1))

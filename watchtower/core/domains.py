@@ -15,7 +15,7 @@ CATEGORIES = 20
 
 def subjects_of(binning: Binning, *, on_vectors: bool) -> tuple[str, ...]:
     """What an analysis scores: the whole table (subject ""), and each embedding where it looks at those."""
-    vectors = [name for name, kind in zip(binning.subjects, binning.types, strict=True) if kind is FeatureType.EMBEDDING and name != PREDICTION]
+    vectors = [name for name, kind in zip(binning.subjects, binning.types, strict=True) if kind is FeatureType.EMBEDDING and binning.is_feature(name)]
     return (PREDICTION, *vectors) if on_vectors else (PREDICTION,)
 
 
@@ -29,7 +29,7 @@ def tables(binning: Binning, reference: Mapping[str, Column], current: Mapping[s
     first: list[Floats] = []
     second: list[Floats] = []
     for subject, kind, bins in zip(binning.subjects, binning.types, binning.bins, strict=True):
-        if subject == PREDICTION:
+        if not binning.is_feature(subject):
             continue
         columns = (reference.get(subject), current.get(subject))
         if kind is FeatureType.EMBEDDING:

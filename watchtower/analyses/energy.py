@@ -17,7 +17,7 @@ class Energy(Analysis):
     points that differ. The p-value is that of random relabellings. Source: Székely & Rizzo (2013), Energy statistics.
     """
 
-    permutations: Annotated[int, Field(ge=99, le=9_999)] = 1_999
+    permutations: Annotated[int, Field(ge=99, le=9_999)] = 999
     """Random relabellings; beyond them the tail is fitted."""
 
     def score(self, reference: Floats, current: Floats, seed: int) -> Found:

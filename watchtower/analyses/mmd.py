@@ -18,7 +18,7 @@ class Mmd(Analysis):
     Source: Gretton et al. (2012), A Kernel Two-Sample Test.
     """
 
-    permutations: Annotated[int, Field(ge=99, le=9_999)] = 1_999
+    permutations: Annotated[int, Field(ge=99, le=9_999)] = 999
     """Random relabellings; beyond them the tail is fitted."""
 
     def score(self, reference: Floats, current: Floats, seed: int) -> Found:

@@ -61,10 +61,20 @@ def view_then(closed: Closed, need: Need, place: tuple[str, str], other: Profile
         view_of(closed, need, place, other, reference),
         siblings={"": whole} if isinstance(whole, Profile) else {version: other},
         seconds=windows * (closed.window.end - closed.window.start).total_seconds(),
+        segments=_segments_then(closed, need, version) if not segment else {},
         began=None,
         readings=Readings(),
         run=(),
+        analysed=None,
+        calibration="estimates are not compared",
     )
+
+
+def _segments_then(closed: Closed, need: Need, version: str) -> Mapping[str, Profile]:
+    """The other side's segments, of those that were folded under the present binning."""
+    folded = closed.binning.id if closed.binning is not None else ""
+    there = {key[1]: each for key, each in closed.compared.items() if (key[0], *key[2:]) == (version, need.over, need.against)}
+    return {part: each for part, each in there.items() if part and isinstance(each, Profile) and each.binning == folded}
 
 
 def _with_zeros(closed: Closed, scores: Scores, measure: MeasureName, segment: str) -> Scores:

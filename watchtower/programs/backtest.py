@@ -55,7 +55,7 @@ def backtest(store: Store, settings: Settings, book: RuleBook, since: datetime, 
     for model in models_of(store):
         done.watched |= {(rule.name, model) for rule in book.of(model)}
         if book.of(model):
-            player = Player(store, settings, book, model, calibrator, store.references.load(model))
+            player = Player(store, settings, book, model, calibrator, store.references.all(model))
             for board, changes in player.played(since, until):
                 if board.window.end > since:
                     done.windows += 1
@@ -73,7 +73,7 @@ class Player:
     book: RuleBook
     model: str
     calibrator: Calibrator
-    reference: StoredReference | None
+    references: Sequence[StoredReference]
     memory: Memory = field(init=False)
     scored: deque[PastScores] = field(init=False)
 
@@ -96,11 +96,12 @@ class Player:
         weights = {version: profile.weight for (version, segment), profile in row.profiles.items() if segment == ""}
         memory = replace(self.memory, served=versions.follow(self.memory.served, weights, row.window))
         needs = line.watched(self.book, self.model)
-        compared = Comparison(reason="no reference") if self.reference is None else Comparison(self.reference.binning, self.reference.profiles)
+        reference = next((each for each in self.references if each.valid_from <= row.window.start), None)
+        compared = Comparison(reason="no reference") if reference is None else Comparison(reference.binning, reference.profiles)
         before = earlier(self.store, self.model, row.window, memory.served, needs)
         closed = close(self.model, row.window, row.profiles, before, memory, compared, needs, self.settings.model(self.model))
         board = with_stored(line.score(closed, needs), stored, needs)
-        board = with_history(board, list(self.scored), None if self.reference is None else self.reference.valid_from)
+        board = with_history(board, list(self.scored), None if reference is None else reference.valid_from)
         evaluation = line.apply(board, memory, self.calibrator.bounded(self.book, closed), Response())
         self.scored.append(PastScores(board.window.start, board.window.end, board.live, board.scores))
         self.memory = replace(evaluation.memory, incident=None, plan=None)

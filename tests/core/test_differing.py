@@ -119,6 +119,19 @@ def test_means_are_compared_by_welch_and_missing_shares_as_proportions() -> None
     assert by_subject(scored("quality.missing_share", at))["amount"] == pytest.approx((gaps[0] / 700 - gaps[1] / 900, expected))
 
 
+def test_confidence_is_compared_by_welch_and_what_machines_said_not_at_all() -> None:
+    here, there = columns(700, 0.05), columns(900, 0.0)
+    binning = make_binning(there, {}, PredictionKind.PROBABILITY, ())
+    at = closed(folded(binning, here, 700), folded(binning, there, 900), binning=binning)
+    one, other = (np.maximum(each[""].values, 1 - each[""].values) for each in (here, there))  # type: ignore[union-attr]
+    found = scored("prediction.confidence", at)
+    assert found.values[0] == pytest.approx(one.mean() - other.mean())
+    assert found.p_values[0] == pytest.approx(stats.ttest_ind(one, other, equal_var=False).pvalue, rel=1e-6)
+    assert found.low is not None
+    assert found.low[0] < found.values[0]
+    assert scored("version.age", at).reasons[0] is not None
+
+
 def test_class_shares_are_compared_class_by_class() -> None:
     here, there = ({"": TextColumn(np.repeat([0, 1], sizes).astype(np.int32), ("no", "yes"))} for sizes in ([600, 400], [900, 100]))
     binning = make_binning(there, {}, PredictionKind.CLASS, ())

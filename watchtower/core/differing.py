@@ -126,8 +126,8 @@ def _p_values(measure: MeasureName, subjects: Sequence[str], here: _Side, there:
         return two_proportions(_hits(here), here.n, _hits(there), there.n), ""
     if measure.family == "latency":
         return _once(subjects, _durations(measure.name, here.view.profile, there.view.profile)), ""
-    if (measure.family, measure.name) == ("prediction", "mean"):
-        return _once(subjects, _means(here.view, there.view)), ""
+    if measure.family == "prediction":
+        return _once(subjects, _means(measure.name, here.view, there.view)), ""
     found = from_intervals(here.values - there.values, here.widths[0] + here.widths[1], there.widths[0] + there.widths[1])
     return found, f", {ABOUT_INTERVALS}" if np.isfinite(found).any() else ""
 
@@ -170,16 +170,21 @@ def _logged(durations: Durations) -> Floats:
     return durations.counts * (durations.rows / durations.weight)
 
 
-def _means(here: View, there: View) -> float:
-    one, other = (_moments(view) for view in (here, there))
+def _means(name: str, here: View, there: View) -> float:
+    """Of the prediction itself, or of what is made of it (its confidence, its entropy)."""
+    one, other = (_moments(name, view) for view in (here, there))
     return welch(one, other) if one is not None and other is not None else float("nan")
 
 
-def _moments(view: View) -> Moments | None:
+def _moments(name: str, view: View) -> Moments | None:
     binning = view.binning
-    if binning is None or PREDICTION not in binning.subjects or view.profile.binning != binning.id:
+    if binning is None or view.profile.binning != binning.id:
         return None
-    i = binning.subjects.index(PREDICTION)
+    made = {each.how.value: subject for subject, each in binning.derived.items() if each.source == PREDICTION}
+    subject = PREDICTION if name == "mean" else made.get(name)
+    if subject is None or subject not in binning.subjects:
+        return None
+    i = binning.subjects.index(subject)
     bins = binning.bins[i]
     n, first, second = view.profile.moments[i, :3].tolist()
     if not isinstance(bins, NumericBins) or n <= 0:

@@ -18,15 +18,15 @@ def decoded(messages: list[dict[str, object]], catalog: Catalog = KNOWN) -> Pred
     return found.predictions[0]
 
 
-def test_a_new_feature_is_seen_in_one_message_of_fifty() -> None:
-    batch = decoded([{"features": {"amount": 1, "device": "x", "age": 3}}] * 120)
+def test_a_new_feature_is_seen_in_one_message_of_a_hundred() -> None:
+    batch = decoded([{"features": {"amount": 1, "device": "x", "age": 3}}] * 220)
     assert batch.unknown is not None
     assert batch.unknown.names == ("age\ndevice",)
-    assert np.flatnonzero(batch.unknown.codes == 0).tolist() == [0, 50, 100]
+    assert np.flatnonzero(batch.unknown.codes == 0).tolist() == [0, 100, 200]
 
 
 def test_messages_with_rows_tell_all_of_their_rows() -> None:
-    batch = decoded([{"rows": 2, "features": {"amount": [1, 2]}}, {"rows": 3, "features": {"amount": [1, 2, 3], "new": 1}}] * 30)
+    batch = decoded([{"rows": 2, "features": {"amount": [1, 2]}}, {"rows": 3, "features": {"amount": [1, 2, 3], "new": 1}}] * 60)
     assert batch.unknown is None
     batch = decoded([{"rows": 3, "features": {"amount": [1, 2, 3], "new": 1}}, {"rows": 2, "features": {"amount": [1, 2]}}])
     assert batch.unknown is not None

@@ -1,4 +1,4 @@
-"""Names of features that a schema does not know, looked for in one message of fifty: a change of the schema is in all of them."""
+"""Names of features that a schema does not know, looked for in one message of a hundred: a change of the schema is in all of them."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ import numpy as np
 from watchtower.formats._rows import Rows, sound_name
 from watchtower.nouns.batch import Schema, TextColumn
 
-EVERY = 50
+EVERY = 100
 MOST = 100
 """Names that one message adds at most."""
 

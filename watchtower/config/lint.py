@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from watchtower.config.document import Document
+from watchtower.config.lint_analysis import analysis_warnings
 from watchtower.config.lint_conditions import condition_warnings
 from watchtower.config.rulebook import Gathered, Written
 from watchtower.config.settings import ModelSettings, RollbackSettings, Settings
@@ -30,7 +31,7 @@ def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
     for name, model in settings.models.items():
         warnings += [*_health(document, name, model), *_segments(document, name, model), *_directory_race(document, name, model)]
     for written in rules.written:
-        warnings += [*condition_warnings(written, settings.window.size)]
+        warnings += [*condition_warnings(written, settings.window.size), *analysis_warnings(written, settings)]
         warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written), *_unmetered(written, settings)]
     return Findings(tuple(errors), tuple(warnings))
 

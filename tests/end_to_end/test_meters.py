@@ -58,7 +58,7 @@ def test_what_meters_read_reaches_rules_metrics_and_status(folder: Path) -> None
             found = firing(folder)
             return found if {"Busy", "Small"} <= set(found) else None
 
-        alerts = daemon.wait_until(fires, 30, "the device is busy")
+        alerts = daemon.wait_until(fires, 90, "the device is busy")
         answer = daemon.get("/metrics")
         told = {str(each["name"]): each for each in cast("list[dict[str, object]]", status(folder)["meters"])}
     assert (alerts["Busy"]["subject"], alerts["Busy"]["value"], "Queue" in alerts) == ("0", 0.87, False)

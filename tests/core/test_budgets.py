@@ -94,3 +94,11 @@ def test_a_bound_takes_its_place_and_the_rule_stays_the_same_one() -> None:
     assert filled.digest() != AUTO.digest()
     assert bounded.digest_of(filled) == book.digest_of(AUTO) == AUTO.digest()
     assert list(bounded.needs("fraud")) == list(book.needs("fraud"))
+
+
+def test_a_rule_that_compares_as_its_models_settings_say_is_the_same_before_and_after() -> None:
+    book = RuleBook((AUTO,), MINUTE, relative_to={"fraud": "1d"})
+    (before,) = book.of("fraud")
+    (after,) = book.bounded({"R": 0.25}, {}).of("fraud")
+    assert budgets.need_of(after, MINUTE).against == "1d"
+    assert book.bounded({"R": 0.25}, {}).digest_of(after) == before.digest() != AUTO.digest()

@@ -85,7 +85,8 @@ class RuleBook:
 
     def digest_of(self, rule: Rule) -> str:
         """As :meth:`Rule.digest`; a new bound of the same rule does not change it."""
-        return self.written.get(rule.name, rule).digest()
+        written = self.written.get(rule.name)
+        return rule.digest() if written is None else _as_written(rule, written).digest()
 
     def bounded(self, bounds: Mapping[str, float], lacking: Mapping[str, str]) -> "RuleBook":
         """The book with these *bounds*, by rule, in the place of `value: auto`, and why others have none."""
@@ -121,6 +122,12 @@ def _compared_with(condition: Condition, against: str) -> Condition:
         elif name == "relative_to" and name not in condition.model_fields_set and getattr(condition, "measure", _PLAIN).is_tested:
             changes[name] = against
     return condition.model_copy(update=changes) if changes else condition
+
+
+def _as_written(rule: Rule, written: Rule) -> Rule:
+    """*rule* with the bound that *written* asks for."""
+    when = auto(written)
+    return rule if when is None else rule.model_copy(update={"when": rule.when.model_copy(update={"value": when.value, "false_alarms": when.false_alarms})})
 
 
 def _with_bound(rule: Rule, bound: float) -> Rule:

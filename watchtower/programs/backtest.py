@@ -51,6 +51,7 @@ class Backtest:
 def backtest(store: Store, settings: Settings, book: RuleBook, since: datetime, until: datetime, clock: Clock) -> Backtest:  # noqa: PLR0913, PLR0917  what is played, and over what
     """Plays *book* over the windows that end in (since, until], of every model that the store knows and a rule watches."""
     done = Backtest(since, until)
+    book = replace(book, relative_to={name: model.relative_to for name, model in settings.models.items()})
     calibrator = Calibrator(store, clock.now, at_once=True, keep=False)
     for model in models_of(store):
         done.watched |= {(rule.name, model) for rule in book.of(model)}

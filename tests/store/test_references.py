@@ -14,9 +14,9 @@ from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Window
 from watchtower.store import Store
+from watchtower.store._reference_tables import reference_changes
 from watchtower.store.database import Database
 from watchtower.store.references import Accepted, StoredReference
-from watchtower.store.tables import reference_changes
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
 ELEVEN = datetime(2026, 11, 20, 11, tzinfo=UTC)

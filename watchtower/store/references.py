@@ -12,11 +12,12 @@ from watchtower.core.proposing import Outgrown
 from watchtower.nouns.binning import Binning
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import micros, moment
+from watchtower.store._reference_tables import earlier_references, reference_changes, reference_profiles, references
 from watchtower.store.codec import Json, chained, encode, stamp
 from watchtower.store.database import Database
 from watchtower.store.intake import CLOSED_THROUGH
 from watchtower.store.packing import pack_binning, pack_profile, unpack_binning, unpack_profile
-from watchtower.store.tables import earlier_references, models, positions, profiles, reference_changes, reference_profiles, references, state, windows
+from watchtower.store.tables import models, positions, profiles, state, windows
 
 _KEPT = 5
 """References of a model that stay after another one took their place."""

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from watchtower.config.document import Document
 from watchtower.config.lint_analysis import analysis_warnings
+from watchtower.config.lint_comparisons import comparison_warnings
 from watchtower.config.lint_conditions import condition_warnings
 from watchtower.config.rulebook import Gathered, Written
 from watchtower.config.settings import ModelSettings, RollbackSettings, Settings
@@ -32,6 +33,7 @@ def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
         warnings += [*_health(document, name, model), *_segments(document, name, model), *_directory_race(document, name, model)]
     for written in rules.written:
         warnings += [*condition_warnings(written, settings.window.size), *analysis_warnings(written, settings)]
+        warnings += comparison_warnings(written, settings.store.retention.windows)
         warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written), *_unmetered(written, settings)]
     return Findings(tuple(errors), tuple(warnings))
 
@@ -76,7 +78,8 @@ def _shares(written: Written) -> Iterator[Problem]:
         fields = type(condition).model_fields
         measure = getattr(condition, "measure", None)
         share = isinstance(measure, MeasureName) and (measure.family == "quality" or (measure.family, measure.name) == ("errors", "share"))
-        if share and "min_rows" in fields and condition.kind_name() != "absent" and getattr(condition, "min_rows", None) is None:
+        plain = getattr(condition, "relative_to", "reference") == "reference"
+        if share and plain and "min_rows" in fields and condition.kind_name() != "absent" and getattr(condition, "min_rows", None) is None:
             yield Problem(written.place(*keys), f"{measure} has no p-value: a few rows can fire rule {written.rule.name!r}", "say min_rows:, such as 200")
 
 

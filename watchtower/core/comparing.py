@@ -14,7 +14,7 @@ from watchtower.nouns.settings import FirstWindows, duration
 
 REFERENCE = "reference"
 VERSION = "version:"
-_NAMED = ("reference", "previous_version", "previous_window")
+NAMED = ("reference", "previous_version", "previous_window")
 
 Key = tuple[str, str, Over, str]
 Who = Callable[[Past], str]
@@ -37,7 +37,7 @@ def ago(needs: frozenset[Need]) -> dict[str, int]:
     """Each duration that *needs* compare over, and how many windows of that time they want."""
     found: dict[str, int] = {}
     for need in needs:
-        if need.against not in _NAMED and not need.against.startswith(VERSION):
+        if need.against not in NAMED and not need.against.startswith(VERSION):
             found[need.against] = max(found.get(need.against, 0), length(need.over))
     return found
 
@@ -46,7 +46,7 @@ def said(against: str) -> str:
     """How a reason names what is compared with."""
     if against.startswith(VERSION):
         return f"version {against.removeprefix(VERSION)}"
-    return against.replace("_", " ") if against in _NAMED else f"{against} ago"
+    return against.replace("_", " ") if against in NAMED else f"{against} ago"
 
 
 def compared(windows: Sequence[Past], earlier: Earlier, served: Served, needs: frozenset[Need], binning: str) -> Compared:
@@ -69,7 +69,7 @@ def compared(windows: Sequence[Past], earlier: Earlier, served: Served, needs: f
 
 def when(against: str) -> str:
     """The same as part of a sentence: no rows *1d ago*."""
-    return "in the windows before" if against == "previous_window" else f"of the {said(against)}" if against in _NAMED else said(against)
+    return "in the windows before" if against == "previous_window" else f"of the {said(against)}" if against in NAMED else said(against)
 
 
 def _side(windows: Sequence[Past], earlier: Earlier, served: Served, version: str, over: Over, against: str) -> Sequence[Past] | str:  # noqa: PLR0913, PLR0917  one side of a comparison

@@ -16,6 +16,10 @@ from watchtower.nouns.profile import Durations, Profile
 from watchtower.nouns.score import Closed, MeasureName, Need, Scores, View
 
 ABOUT_INTERVALS = "p from both 95 % intervals, as normal"
+UNTESTED = frozenset({"traffic.share", "traffic.imbalance", "latency.max", "quality.constant", "quality.schema_changes"})
+"""Differences that have no p-value."""
+WITHOUT_OTHER_SIDE = frozenset({"resource", "capacity", "cost", "version", "importance", "estimated"})
+"""Families that are not read from profiles of predictions, so nothing is kept to compare them with."""
 _TAILS = {"p90": 0.9, "p95": 0.95, "p99": 0.99}
 _COUNTED = frozenset({("prediction", "class_share"), ("performance", "accuracy"), ("performance", "hit_rate_at_k")})
 """Names that are shares of their rows without saying so; `quality.*_share` are as well."""

@@ -25,6 +25,8 @@ from watchtower.nouns.labels import (
 )
 
 Numbers = TypeVar("Numbers", Floats, Ints)
+_HUGE = 1e60
+"""Numbers beyond are none: their fourth powers could not be summed."""
 _SMALLEST = float(np.finfo(np.float64).eps)
 """Probabilities are held this far from 0 and 1 before their logarithm is taken, as scikit-learn does."""
 
@@ -55,7 +57,7 @@ def spelling(values: Values) -> list[str | None]:
 
 
 def labelled(met: Met, kind: PredictionKind, positive: object = None, centre: float = 0.0) -> Labelled:
-    """The summary of *met*; rows whose prediction or label is not of *kind* (a word for a number, a probability beyond [0, 1]) are left out."""
+    """The summary of *met*; rows whose prediction or label is not of *kind* (a word for a number, one beyond ±1e60, a probability beyond [0, 1]) are left out."""
     if kind is PredictionKind.CLASS:
         return _classes(met, kind)
     if kind is PredictionKind.PROBABILITY:
@@ -124,7 +126,7 @@ def _probabilities(met: Met, kind: PredictionKind, positive: object) -> Labelled
 
 def _numbers(met: Met, kind: PredictionKind, centre: float) -> Labelled:
     answers, labels = numbers(met.answers), numbers(met.labels)
-    there: Flags = np.isfinite(answers) & np.isfinite(labels)
+    there: Flags = (np.abs(answers) < _HUGE) & (np.abs(labels) < _HUGE)
     y, w = labels[there], met.weights[there]
     e, d = answers[there] - y, y - centre
     relative = np.abs(e[y != 0] / y[y != 0])

@@ -14,7 +14,7 @@ def test_the_area_is_the_share_of_pairs_in_order() -> None:
 
 
 def test_its_p_value_is_scipys_without_the_continuity_correction() -> None:
-    from scipy.stats import mannwhitneyu  # noqa: PLC0415
+    from scipy.stats import mannwhitneyu
 
     random = np.random.default_rng(5)
     first, second = random.integers(0, 8, 90).astype(float), random.integers(1, 9, 110).astype(float)

@@ -57,7 +57,7 @@ def spelling(values: Values) -> list[str | None]:
 
 
 def labelled(met: Met, kind: PredictionKind, positive: object = None, centre: float = 0.0) -> Labelled:
-    """The summary of *met*; rows whose prediction or label is not of *kind* (a word for a number, one beyond ±1e60, a probability beyond [0, 1]) are left out."""
+    """The summary of *met*; rows of another *kind* (a word for a number, one beyond ±1e60, a probability beyond [0, 1]) are left out."""
     if kind is PredictionKind.CLASS:
         return _classes(met, kind)
     if kind is PredictionKind.PROBABILITY:

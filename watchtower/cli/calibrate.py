@@ -1,20 +1,17 @@
 """`watchtower calibrate`: bounds that keep to a budget of false alarms, and what all bounds must be expected to do."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from watchtower.cli.options import Config, Json
 
-if TYPE_CHECKING:
-    from watchtower.programs.calibrate import Line
-
 
 def calibrate(model: Annotated[str, typer.Argument(help="The model.")], config: Config = Path("watchtower.yaml"), as_json: Json = False) -> None:
     """Calibrate the rules of a model that say `value: auto`, and tell how many false alarms each rule must be expected to give."""
+    from watchtower.cli.bounds import plain, show
     from watchtower.config.reader import read_settings
     from watchtower.edges.clock import Clock
     from watchtower.programs.calibrate import lines
@@ -28,67 +25,6 @@ def calibrate(model: Annotated[str, typer.Argument(help="The model.")], config: 
     finally:
         store.close()
     if as_json:
-        print(json.dumps({"model": model, "rules": [_plain(each) for each in found]}))
+        print(json.dumps({"model": model, "rules": [plain(each) for each in found]}))
     else:
-        _show(model, found)
-
-
-def _plain(line: "Line") -> dict[str, object]:
-    made = line.made
-    tail = made.tail
-    return {
-        "rule": line.rule.name,
-        "calibrated": line.is_auto,
-        "bound": made.bound,
-        "reason": made.reason,
-        "budget": {"times": made.times, "per_seconds": made.per},
-        "expected": made.expected,
-        "low": made.low,
-        "high": made.high,
-        "label": made.label,
-        "basis": made.basis,
-        "draws": made.draws,
-        "windows": made.windows,
-        "rows": made.rows,
-        "history": made.history,
-        "scale": made.scale,
-        "tail": None
-        if tail is None
-        else {"threshold": tail.threshold, "shape": tail.shape, "scale": tail.scale, "count": tail.count, "distance": tail.distance},
-        "binning": made.binning,
-        "seed": made.seed,
-        "at": None if made.at is None else made.at.isoformat(),
-    }
-
-
-def _show(model: str, found: Sequence["Line"]) -> None:
-    from datetime import timedelta
-
-    from rich.console import Console
-    from rich.table import Table
-
-    from watchtower.core.wording import span
-
-    table = Table("rule", "bound", "false alarms expected", "", "from", title=f"calibration of {model}")
-    for line in found:
-        made = line.made
-        if made.bound is None:
-            table.add_row(line.rule.name, "–", "–", "", made.reason)
-            continue
-        alarms = f"{made.expected:.2g} ({made.low:.2g} to {made.high:.2g}) per {span(timedelta(seconds=made.per))}"
-        bound = f"{made.bound:.4g}{'' if line.is_auto else ' (written)'}"
-        table.add_row(line.rule.name, bound, alarms, made.label, _from(line))
-    Console().print(table)
-
-
-def _from(line: "Line") -> str:
-    """What the bound rests on, the fit of its tail among it."""
-    made, parts = line.made, [line.made.basis]
-    if made.draws:
-        parts.append(f"{made.draws} draws of {made.windows} windows of {made.rows:,.0f} rows")
-    if made.tail is not None:
-        tail = made.tail
-        parts.append(
-            f"Pareto tail over {tail.threshold:.3g}: shape {tail.shape:.2f}, scale {tail.scale:.2g}, {tail.count} alarms, distance {tail.distance:.2f}"
-        )
-    return "; ".join(parts)
+        show(model, found)

@@ -131,7 +131,8 @@ class _Desk:
         found = other_side(closed, need, version, segment)
         if isinstance(found, str) or closed.binning is None:
             return found if isinstance(found, str) else closed.reason or "no reference"
-        return found if found.binning == closed.binning.id else f"{said(need.against)} under another binning"
+        other = "under another binning" if found.binning else "was folded before the reference was complete"
+        return found if found.binning == closed.binning.id else f"{said(need.against)} {other}"
 
     def _pair(self, need: Need, place: tuple[str, str], sides: tuple[Profile, Profile], indexes: tuple[int, ...]) -> Pair:
         key = (*place, need.over, need.against, need.min_rows, indexes)

@@ -58,6 +58,24 @@ class AlertRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgrownRow:
+    """A feature with values beyond its cells."""
+
+    feature: str
+    share: float
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """A model whose cells no longer fit."""
+
+    model: str
+    since: str
+    features: list[OutgrownRow]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """`status --json`, as far as pages show it."""
 
@@ -68,6 +86,7 @@ class Status:
     windows: list[dict[str, str | None]] = field(default_factory=list)
     decisions: list[dict[str, str]] = field(default_factory=list)
     daemon: dict[str, bool | str | None] = field(default_factory=dict)
+    proposals: list[ProposalRow] = field(default_factory=list)
 
     @property
     def waiting(self) -> int:

@@ -1,7 +1,12 @@
-"""Labels' halves, and what they became, as bytes and back: zlib (level 1) of msgpack, arrays as they lie in memory, little-endian."""
+"""Labels' halves, and what they became, as bytes and back.
+
+A half is msgpack: hashes do not compress, so arrays lie there as in memory, little-endian, integers in the smallest type that holds them, and not at
+all where they are all alike. What labels became is mostly zeros: zlib (level 1) besides.
+"""
 
 import zlib
-from typing import TypeVar, cast
+from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -9,30 +14,40 @@ from numpy.typing import NDArray
 
 from watchtower.nouns.batch import Floats, Ints, PredictionKind
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.labels import CALIBRATION_BINS, SCORE_CELLS, Hashes, LabelHalf, Labelled, PredictionHalf, Values
+from watchtower.nouns.labels import CALIBRATION_BINS, SCORE_CELLS, Hashes, LabelHalf, Labelled, Place, PredictionHalf, Values
 
 _MAGIC = b"L\x01"
-T = TypeVar("T")
+
+
+class _Whole(msgspec.Struct, array_like=True, frozen=True):
+    """n integers: *first* and the differences, or *first* alone where *body* is empty; *kind* is the type of *body*."""
+
+    n: int
+    first: int
+    kind: str
+    body: bytes
 
 
 class _Values(msgspec.Struct, array_like=True, frozen=True):
+    """*numbers* is empty where all are NaN."""
+
     numbers: bytes
     texts: tuple[str, ...]
-    codes: bytes
+    codes: _Whole
 
 
 class _Prediction(msgspec.Struct, array_like=True, frozen=True):
     hashes: bytes
-    times: bytes
-    places: tuple[tuple[str, tuple[str, ...]], ...]
-    codes: bytes
+    times: _Whole
+    places: tuple[Place, ...]
+    codes: _Whole
     values: _Values
     weights: bytes
 
 
 class _Label(msgspec.Struct, array_like=True, frozen=True):
     hashes: bytes
-    times: bytes
+    times: _Whole
     values: _Values
 
 
@@ -54,32 +69,34 @@ class _Labelled(msgspec.Struct, array_like=True, frozen=True):
     unsettled: int
 
 
-_DECODERS = {kind: msgspec.msgpack.Decoder(kind) for kind in (_Prediction, _Label, _Labelled)}
+_DECODERS: Mapping[type, msgspec.msgpack.Decoder[object]] = {kind: msgspec.msgpack.Decoder(kind) for kind in (_Prediction, _Label, _Labelled)}
 """Made while this is imported, which one thread does: msgspec (0.22) crashes the process where two threads meet a type for the first time at once."""
 
 
 def pack_predictions(half: PredictionHalf) -> bytes:
     """*half* as bytes."""
     weights = _raw(half.weights, "<f8")
-    return _framed(_Prediction(_raw(half.hashes, "<u8"), _raw(_steps(half.times), "<i8"), half.places, _raw(half.codes, "<i4"), _values(half.values), weights))
+    return _MAGIC + msgspec.msgpack.encode(
+        _Prediction(_raw(half.hashes, "<u8"), _integers(half.times), half.places, _integers(half.codes), _values(half.values), weights)
+    )
 
 
 def unpack_predictions(blob: bytes) -> PredictionHalf:
     """What :func:`pack_predictions` wrote; Unavailable (for good) where a newer version did."""
-    it = _unframed(blob, _Prediction)
+    it = cast("_Prediction", _DECODERS[_Prediction].decode(_body(blob)))
     weights = _floats(it.weights) if it.weights else None
-    return PredictionHalf(_hashes(it.hashes), _times(it.times), it.places, _codes(it.codes), _unpacked(it.values), weights)
+    return PredictionHalf(_hashes(it.hashes), _unpacked(it.times), it.places, _codes(it.codes), _unpacked_values(it.values), weights)
 
 
 def pack_labels(half: LabelHalf) -> bytes:
     """*half* as bytes."""
-    return _framed(_Label(_raw(half.hashes, "<u8"), _raw(_steps(half.times), "<i8"), _values(half.values)))
+    return _MAGIC + msgspec.msgpack.encode(_Label(_raw(half.hashes, "<u8"), _integers(half.times), _values(half.values)))
 
 
 def unpack_labels(blob: bytes) -> LabelHalf:
     """What :func:`pack_labels` wrote; Unavailable (for good) where a newer version did."""
-    it = _unframed(blob, _Label)
-    return LabelHalf(_hashes(it.hashes), _times(it.times), _unpacked(it.values))
+    it = cast("_Label", _DECODERS[_Label].decode(_body(blob)))
+    return LabelHalf(_hashes(it.hashes), _unpacked(it.times), _unpacked_values(it.values))
 
 
 def pack_hashes(hashes: Hashes) -> bytes:
@@ -94,7 +111,7 @@ def unpack_hashes(blob: bytes) -> Hashes:
 
 def pack_labelled(it: Labelled) -> bytes:
     """*it* as bytes."""
-    return _framed(
+    frame = msgspec.msgpack.encode(
         _Labelled(
             kind=str(it.kind),
             rows=it.rows,
@@ -113,11 +130,12 @@ def pack_labelled(it: Labelled) -> bytes:
             unsettled=it.unsettled,
         )
     )
+    return _MAGIC + zlib.compress(frame, 1)
 
 
 def unpack_labelled(blob: bytes) -> Labelled:
     """What :func:`pack_labelled` wrote; Unavailable (for good) where a newer version did."""
-    it = _unframed(blob, _Labelled)
+    it = cast("_Labelled", _DECODERS[_Labelled].decode(zlib.decompress(_body(blob))))
     return Labelled(
         kind=PredictionKind(it.kind),
         rows=it.rows,
@@ -138,20 +156,29 @@ def unpack_labelled(blob: bytes) -> Labelled:
 
 
 def _values(values: Values) -> _Values:
-    return _Values(_raw(values.numbers, "<f8"), values.texts, _raw(values.codes, "<i4"))
+    numbers = values.numbers if len(values) and not np.isnan(values.numbers).all() else None
+    return _Values(_raw(numbers, "<f8"), values.texts, _integers(values.codes))
 
 
-def _unpacked(it: _Values) -> Values:
-    return Values(_floats(it.numbers), it.texts, _codes(it.codes))
+def _unpacked_values(it: _Values) -> Values:
+    return Values(_floats(it.numbers) if it.numbers else np.full(it.codes.n, np.nan), it.texts, _codes(it.codes))
 
 
-def _steps(times: Ints) -> Ints:
-    """The first, then differences: small numbers compress."""
-    return np.diff(times, prepend=np.int64(0))
+def _integers(array: NDArray[np.int64] | NDArray[np.int32]) -> _Whole:
+    """Differences are small, and 0 where all are alike."""
+    if not len(array):
+        return _Whole(0, 0, "", b"")
+    steps = np.diff(array.astype(np.int64, copy=False))
+    low, high = (int(steps.min()), int(steps.max())) if len(steps) else (0, 0)
+    kind = next((each for each in ("<i1", "<i2", "<i4") if np.iinfo(each).min <= low and high <= np.iinfo(each).max), "<i8")
+    return _Whole(len(array), int(array[0]), kind, b"" if low == high == 0 else _raw(steps, kind))
 
 
-def _times(blob: bytes) -> Ints:
-    return np.cumsum(_whole(blob))
+def _unpacked(it: _Whole) -> Ints:
+    found = np.full(it.n, it.first, dtype=np.int64)
+    if it.body:
+        found[1:] += np.cumsum(np.frombuffer(it.body, it.kind).astype(np.int64))
+    return found
 
 
 def _raw(array: NDArray[np.generic] | None, kind: str) -> bytes:
@@ -170,16 +197,12 @@ def _floats(blob: bytes) -> Floats:
     return np.frombuffer(blob, "<f8").astype(np.float64)
 
 
-def _codes(blob: bytes) -> NDArray[np.int32]:
-    return np.frombuffer(blob, "<i4").astype(np.int32)
+def _codes(it: _Whole) -> NDArray[np.int32]:
+    return _unpacked(it).astype(np.int32)
 
 
-def _framed(frame: msgspec.Struct) -> bytes:
-    return _MAGIC + zlib.compress(msgspec.msgpack.encode(frame), 1)
-
-
-def _unframed(blob: bytes, kind: type[T]) -> T:
+def _body(blob: bytes) -> bytes:
     if blob[:2] != _MAGIC:
         msg = "the store holds labels that this version of Watchtower cannot read: start the newer version that wrote them"
         raise Unavailable(msg, for_good=True)
-    return cast("T", _DECODERS[kind].decode(zlib.decompress(blob[2:])))  # type: ignore[index]
+    return blob[2:]

@@ -1,6 +1,7 @@
 """Slow scores over a real log, real models, a real store and real children, as a replay has them."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +12,17 @@ import yaml
 
 from tests.runners.models import logistic, placed
 from watchtower.assembly import replaying
-from watchtower.config.reader import read_settings
+from watchtower.assembly.shared import build_analyst, build_references
+from watchtower.config.reader import Loaded, read_settings
+from watchtower.edges.clock import ManualClock
+from watchtower.nouns.analysis import Calibration
 from watchtower.nouns.batch import Floats
-from watchtower.nouns.score import Board, Scores
+from watchtower.nouns.errors import Fenced
+from watchtower.nouns.score import Board, Closed, MeasureName, Need, Scores
+from watchtower.nouns.window import Window
 from watchtower.programs.replay import Replay
+from watchtower.store import Store, StoredReference
+from watchtower.workers.analysis import Analyst
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("sklearn")
@@ -64,8 +72,8 @@ class Scene:
                     features = {"a": row[0], "b": row[1], "c": row[2], "face": face}
                     file.write(json.dumps({"model": "m", "version": "1", "time": when, "features": features, "prediction": answer}) + "\n")
 
-    def boards(self) -> list[Board]:
-        """The board of each minute."""
+    def loaded(self) -> Loaded:
+        """The settings, written and read."""
         model = {
             "features": {"a": "numeric", "b": "numeric", "c": "numeric", "face": "embedding"},
             "prediction": {"kind": "probability"},
@@ -83,8 +91,12 @@ class Scene:
         (self.folder / "rules").mkdir(exist_ok=True)
         rules = [{"name": f"Rule{i}", "model": "*", "when": {"kind": "above", "measure": name, "value": 0.5}} for i, name in enumerate(self.measures)]
         (self.folder / "rules" / "r.yaml").write_text(yaml.safe_dump({"rules": rules}))
+        return read_settings(self.folder / "watchtower.yaml")
+
+    def boards(self) -> list[Board]:
+        """The board of each minute."""
         found: list[Board] = []
-        Replay(read_settings(self.folder / "watchtower.yaml"), [self.folder / "log.jsonl"], lambda _m, _w, it, _d: found.append(it.board)).run()
+        Replay(self.loaded(), [self.folder / "log.jsonl"], lambda _m, _w, it, _d: found.append(it.board)).run()
         return found
 
 
@@ -165,3 +177,53 @@ def test_a_window_waits_no_longer_than_it_may(tmp_path: Path, monkeypatch: pytes
     for board in Scene(tmp_path, measures=measures).boards():
         reasons = [str(of(board, measure).reasons[0]) for measure in measures]
         assert all("analysis took over 0.001 s" in reason for reason in reasons), reasons
+
+
+ESTIMATED = frozenset({Need(MeasureName("estimated", "f1"))})
+
+
+@dataclass
+class Desk:
+    """An analyst with a store, and an empty closed window of the scene's model."""
+
+    loaded: Loaded
+    store: Store = field(default_factory=lambda: Store.open("sqlite://", now=ManualClock(TEN).now))
+
+    def analyst(self) -> Analyst:
+        """A fresh one, as after a restart."""
+        return build_analyst(self.loaded.settings, self.store, build_references(self.loaded.settings, self.store, []), MINUTE)
+
+    def closed(self) -> tuple[Closed, StoredReference]:
+        """The window, and the reference."""
+        stored = build_references(self.loaded.settings, self.store, []).first_seen("m", "1")
+        assert stored is not None
+        return Closed("m", Window(TEN, TEN + MINUTE), "1", {}, {}, {}, {}, stored.binning, "", settings=self.loaded.settings.model("m")), stored
+
+
+def test_a_calibration_outlives_the_daemon(tmp_path: Path) -> None:
+    desk = Desk(Scene(tmp_path, measures=()).loaded())
+    closed, stored = desk.closed()
+    first = desk.analyst()
+    made = first.analysed(closed, ESTIMATED, stored).analysed.calibrations["1"]
+    first.rest()
+    shutil.rmtree(tmp_path / "models")
+    again = desk.analyst()
+    kept = again.analysed(closed, ESTIMATED, stored).analysed.calibrations["1"]
+    again.rest()
+    desk.store.close()
+    assert isinstance(made, Calibration)
+    assert isinstance(kept, Calibration)
+    assert kept.labelled == made.labelled == 1_000
+    assert np.array_equal(kept.high, made.high)
+
+
+def test_a_daemon_that_stops_leaves_the_window_to_the_next_one(tmp_path: Path) -> None:
+    desk = Desk(Scene(tmp_path, measures=()).loaded())
+    closed, stored = desk.closed()
+    analyst = desk.analyst()
+    analyst.end()
+    with pytest.raises(Fenced):
+        analyst.analysed(closed, ESTIMATED, stored)
+    assert analyst.analysed(closed, frozenset({Need(MeasureName("drift", "psi"))}), stored) is closed
+    analyst.rest()
+    desk.store.close()

@@ -49,7 +49,7 @@ def _by_cell(name: str, edges: Floats, scores: Floats, labels: Floats) -> Calibr
     chances: Floats = np.interp(scores, distinct, fitted)
     lows, highs = np.array([*edges[:-1], edges[0], edges[-1]]), np.array([*edges[1:], edges[0], edges[-1]])
     cells = _cells_of(edges, scores)
-    above = scores > HALF
+    above = scores >= HALF
     rows = np.bincount(cells, minlength=len(lows))
     share = np.divide(np.bincount(cells, weights=above, minlength=len(lows)), rows, out=_part_above(lows, highs), where=rows > 0)
     middle = (lows + highs) / 2
@@ -68,7 +68,7 @@ def _cells_of(edges: Floats, scores: Floats) -> Ints:
 def _part_above(lows: Floats, highs: Floats) -> Floats:
     """The part of each cell that is over a half, where no row says so."""
     widths = highs - lows
-    part = np.divide(highs - HALF, widths, out=(highs > HALF).astype(np.float64), where=widths > 0)
+    part = np.divide(highs - HALF, widths, out=(highs >= HALF).astype(np.float64), where=widths > 0)
     clipped: Floats = np.clip(part, 0.0, 1.0)
     return clipped
 

@@ -18,7 +18,7 @@ _Z = 1.96
 class Estimated(Measure):
     """What a version's performance would be if its scores meant what they mean on the reference, by confidence (CBPE).
 
-    Each prediction cell holds w rows, a share of them over ½, P(positive) of those and of the others by the version's isotonic calibration. So
+    Each prediction cell holds w rows, a share of them ½ or more, P(positive) of those and of the others by the version's isotonic calibration. So
     accuracy = Σ P(right) / n; f1 of the positive class = 2 TP / (2 TP + FP + FN); roc_auc = P(a positive scores above a negative) + ½ P(same cell), of
     the expected counts. It assumes that P(label | score) has not changed: concept drift is invisible to it. `low` and `high` are of sampling only: accuracy's
     and f1's from the multinomial of right and wrong (delta method), roc_auc's of Hanley & McNeil (1982). Source: NannyML, confidence-based

@@ -11,7 +11,7 @@ class Calibration:
 
     Attributes:
         binning: id of the binning whose cells these are.
-        high_share: share of the cell's scores that are over ½, and so count as positive.
+        high_share: share of the cell's scores that are ½ or more, and so count as positive.
         high: P(positive) of those, low: of the others; both isotonic in the score.
         rows: labelled reference rows behind each cell; labelled: all of them.
     """

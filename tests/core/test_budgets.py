@@ -102,3 +102,10 @@ def test_a_rule_that_compares_as_its_models_settings_say_is_the_same_before_and_
     (after,) = book.bounded({"R": 0.25}, {}).of("fraud")
     assert budgets.need_of(after, MINUTE).against == "1d"
     assert book.bounded({"R": 0.25}, {}).digest_of(after) == before.digest() != AUTO.digest()
+
+
+def test_an_edit_of_hold_makes_it_another_calibration_and_no_other_rule() -> None:
+    held = AUTO.model_copy(update={"hold": AUTO.keep_firing})
+    assert held.digest() == AUTO.digest()
+    assert budgets.digest_of(held, MINUTE) != budgets.digest_of(AUTO, MINUTE)
+    assert budgets.digest_of(AUTO.model_copy(update={"name": "Other"}), MINUTE) != budgets.digest_of(AUTO, MINUTE)

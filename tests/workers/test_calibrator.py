@@ -119,3 +119,12 @@ def test_rules_with_a_written_bound_are_left_alone(store: Store) -> None:
     written = Rule.model_validate({"name": "W", "model": "*", "when": {"kind": "above", "measure": "drift.psi", "value": 0.2}})
     book = RuleBook((written,), MINUTE)
     assert Calibrator(store, lambda: at(5)).bounded(book, closed(stored())) is book
+
+
+def test_what_somebody_calibrates_by_hand_holds_at_once(store: Store) -> None:
+    calibrator, book, reference = Calibrator(store, lambda: at(5)), RuleBook((DRIFT,), MINUTE), stored()
+    calibrator.bounded(book, closed(reference))
+    assert calibrator.step(at(5))
+    (kept,) = store.calibrations.of("fraud").values()
+    store.calibrations.save(replace(kept, bound=0.77))
+    assert bound_of(calibrator.bounded(book, closed(reference))) == 0.77

@@ -54,6 +54,12 @@ def need_of(rule: Rule, size: timedelta) -> Need:
     return next(rule.needs(size))
 
 
+def digest_of(rule: Rule, size: timedelta) -> str:
+    """Changes with all of *rule* that a calibration rests on: its hold too, which is no part of the rule's own digest."""
+    text = f"{rule.name}|{rule.digest()}|{terms_of(rule, size)!r}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def is_drawn(need: Need) -> bool:
     """Whether quiet windows of it can be drawn: a statistic of the cells, against the reference."""
     return need.against == "reference" and is_statistic(need.measure) and need.measure.name in {AUTO, *Statistic.kinds()}

@@ -55,7 +55,7 @@ class Calibrator:
     now: Callable[[], datetime]
     at_once: bool = False
     keep: bool = True
-    _known: dict[str, dict[CalibrationKey, Calibration]] = field(default_factory=dict)
+    _unkept: dict[CalibrationKey, Calibration] = field(default_factory=dict)
     _orders: dict[CalibrationKey, Order] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _child: Child = field(default_factory=Child)
@@ -97,10 +97,10 @@ class Calibrator:
         binning = closed.binning.id if closed.binning is not None and budgets.is_drawn(need) else ""
         if budgets.is_drawn(need) and not binning:
             return Calibration(None, f"not calibrated: {closed.reason or 'no reference'}")
-        key = CalibrationKey(closed.model, rule.digest(), binning)
+        key = CalibrationKey(closed.model, budgets.digest_of(rule, size), binning)
         made = self._kept(closed.model).get(key)
         if key in self._orders or not self._is_due(made, closed, drawn=bool(binning)):
-            return made or Calibration(None, f"not calibrated: needs history ({HISTORY} quiet windows)")
+            return made if made is not None or binning else Calibration(None, f"not calibrated: needs history ({HISTORY} quiet windows)")
         order = self._order(rule, closed, size, binning)
         if binning and not order.sources:
             return Calibration(None, "not calibrated: no rows yet")
@@ -112,6 +112,9 @@ class Calibrator:
 
     def _is_due(self, made: Calibration | None, closed: Closed, *, drawn: bool) -> bool:
         """Whether there is none, or it was made before there was enough to make it from."""
+        size = closed.window.end - closed.window.start
+        if made is not None and (closed.window.end - EPOCH) // size % _EARLY:
+            return False  # counting boards takes a moment, and there is no hurry
         boards = self.store.scores.count(closed.model)
         if made is None:
             return drawn or boards >= HISTORY
@@ -136,9 +139,8 @@ class Calibrator:
         return rows_of([*past, now], closed.live)
 
     def _kept(self, model: str) -> dict[CalibrationKey, Calibration]:
-        if model not in self._known:
-            self._known[model] = self.store.calibrations.of(model)
-        return self._known[model]
+        """What the store has (somebody may have run `watchtower calibrate`), and what was not kept there."""
+        return {**self._unkept, **self.store.calibrations.of(model)}
 
     def _make(self, key: CalibrationKey, order: Order) -> Calibration:
         try:
@@ -146,13 +148,15 @@ class Calibrator:
         except ShadowError as failed:
             log.warning("calibration_failed model=%s rule=%s reason=%s", order.model, order.rule.name, failed)
             made = Calibration(None, f"not calibrated: {failed}", boards=self.store.scores.count(order.model))
+            self._unkept[key] = made
         else:
             if self.keep:
                 self.store.calibrations.save(made)
+            else:
+                self._unkept[key] = made
             log.info("rule_calibrated model=%s rule=%s bound=%s expected=%.3g label=%s", made.model, made.rule, made.bound, made.expected, made.label)
         finally:
             self._child.close()
-        self._known[key.model] = {**self._kept(key.model), key: made}
         return made
 
 
@@ -172,7 +176,7 @@ def calibrated(store: Store, order: Order, at: datetime, child: Child) -> Calibr
         made,
         model=order.model,
         rule=rule.name,
-        digest=rule.digest(),
+        digest=budgets.digest_of(rule, order.size),
         binning=order.binning,
         at=at,
         times=budget.times,

@@ -52,6 +52,11 @@ def test_the_references_own_texts_are_held_against_its_other_rows() -> None:
     assert counted(binning, own, "note.unknown_words") != counted(binning, other, "note.unknown_words")
 
 
+def test_rows_beyond_the_sample_that_made_the_binning_are_held_against_all_of_it() -> None:
+    binning = make_binning({"note": texts("late delivery", "late refund")}, TEXT, None, ())
+    assert values_of(binning, {"note": texts("late delivery", "delivery parcel")}, "note.unknown_words", own=True) == [0.5, 0.5]
+
+
 def test_quiet_texts_look_like_their_reference() -> None:
     rng = np.random.default_rng(4)
     rows = [" ".join(map(str, row)) for row in np.minimum(rng.zipf(1.3, (4_000, 12)), 10**9).tolist()]

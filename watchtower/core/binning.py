@@ -142,7 +142,7 @@ def _digest(  # noqa: PLR0913, PLR0917  all that a binning is
     digest.update(repr(sorted(segments.items())).encode())
     for subject, made in derived.items():
         digest.update(f"{subject!r} {made.source!r} {made.how.value} {made.logits} {len(made.words)}".encode())
-        digest.update(np.concatenate([made.words, made.rare]).astype("<i8").tobytes())
+        digest.update(np.concatenate([made.words, made.rare, made.makers]).astype("<i8").tobytes())
     if widths:
         digest.update(repr(sorted(widths.items())).encode())
     return digest.hexdigest()[:32]

@@ -27,6 +27,7 @@ _OF_PREDICTION: Mapping[PredictionKind, tuple[Derivation, ...]] = {
     PredictionKind.VECTOR: (Derivation.TOP_CLASS, Derivation.CONFIDENCE, Derivation.ENTROPY),
 }
 _NO_CLASS = -1
+_NOTHING = np.iinfo(np.int64).max
 
 
 def subject_of(source: str, how: Derivation) -> str:
@@ -42,8 +43,8 @@ def derived_of_features(columns: Mapping[str, Column], types: Mapping[str, Featu
             subject = subject_of(source, how)
             if subject not in types:
                 column = columns.get(source)
-                words, rare = _vocabulary(column) if how is Derivation.UNKNOWN_WORDS and isinstance(column, TextColumn) else _vocabulary(None)
-                found[subject] = Derived(source, how, words, rare)
+                words, rare, makers = _vocabulary(column if how is Derivation.UNKNOWN_WORDS and isinstance(column, TextColumn) else None)
+                found[subject] = Derived(source, how, words, rare, makers=makers)
     return found
 
 
@@ -58,8 +59,8 @@ def derived_of_prediction(column: Column | None, kind: PredictionKind | None, ta
 def derived_columns(derived: Mapping[str, Derived], widths: Mapping[str, int], columns: Mapping[str, Column], *, own: bool = False) -> dict[str, Column]:
     """The columns of the *derived* subjects whose source is among *columns* and of the right type and width.
 
-    *own*: these are the rows that made the binning; words are then those that another row has too, so that the reference's own share of
-    unknown words is what further rows like it would have.
+    *own*: these rows made the binning (or it was made of a sample of them); words that it knows from a row alone are then unknown in that row, so
+    that the reference's own share of unknown words is what further rows like it would have.
     """
     found = {subject: _made(each, columns.get(each.source), widths.get(each.source), own=own) for subject, each in derived.items()}
     return {subject: column for subject, column in found.items() if column is not None}
@@ -70,8 +71,7 @@ def _made(derived: Derived, column: Column | None, width: int | None, *, own: bo
         case Derivation.LENGTH:
             return _by_text(column, lambda texts: np.array([len(text) for text in texts], dtype=np.float64)) if isinstance(column, TextColumn) else None
         case Derivation.UNKNOWN_WORDS:
-            known = np.setdiff1d(derived.words, derived.rare, assume_unique=True) if own else derived.words
-            return _by_text(column, lambda texts: _unknown_shares(texts, known)) if isinstance(column, TextColumn) else None
+            return _by_text(column, lambda texts: _unknown_shares(texts, derived, own=own)) if isinstance(column, TextColumn) else None
         case Derivation.NORM:
             return NumberColumn(np.sqrt(np.einsum("ij,ij->i", column.values, column.values))) if _fits(column, width) else None
         case Derivation.TOP_CLASS:
@@ -96,17 +96,22 @@ def _hashes(words: Iterable[str]) -> Ints:
     return np.array([_hash(word) for word in words], dtype=np.int64)
 
 
-def _vocabulary(column: TextColumn | None) -> tuple[Ints, Ints]:
-    """Hashes of the words of all rows, at most :data:`WORDS`, and of those of them that one row has."""
+def _vocabulary(column: TextColumn | None) -> tuple[Ints, Ints, Ints]:
+    """Hashes of the words of all rows, at most :data:`WORDS`; of those of them that one row has; and of that row's text."""
     rows: Counter[str] = Counter()
+    maker: dict[str, str] = {}
     if column is not None:
         counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.names)).tolist()
         for text, count in zip(column.names, counts, strict=True):
             for word in set(words_in(text)) if count else ():
                 rows[word] += count
+                maker[word] = text
     kept = sorted(rows.items(), key=lambda each: (-each[1], each[0]))[:WORDS]
-    several, one = _hashes(word for word, count in kept if count > 1), _hashes(word for word, count in kept if count == 1)
-    return np.union1d(several, one), np.setdiff1d(one, several)
+    once = [word for word, count in kept if count == 1]
+    several, one = _hashes(word for word, count in kept if count > 1), _hashes(once)
+    rare, first = np.unique(one, return_index=True)
+    alone = ~np.isin(rare, several)
+    return np.union1d(several, one), rare[alone], _hashes(maker[word] for word in once)[first][alone]
 
 
 def _by_text(column: TextColumn, values: Callable[[Sequence[str]], Floats]) -> NumberColumn:
@@ -118,14 +123,26 @@ def _by_text(column: TextColumn, values: Callable[[Sequence[str]], Floats]) -> N
     return NumberColumn((np.concatenate([[np.nan], found]) if len(used) and used[0] < 0 else found)[codes])
 
 
-def _unknown_shares(texts: Iterable[str], known: Ints) -> Floats:
-    """Each text's share of words that are not *known*; NaN where it has no words."""
+def _unknown_shares(texts: Sequence[str], derived: Derived, *, own: bool) -> Floats:
+    """Each text's share of words that the reference does not know, or if *own*, knows from this text alone; NaN where it has no words."""
     each = [words_in(text) for text in texts]
     different = list({word for words in each for word in words})
-    hashes, sentinel = _hashes(different), np.append(known, np.iinfo(np.int64).max)
-    there = sentinel[np.searchsorted(known, hashes)] == hashes
-    unknown = {word for word, is_known in zip(different, there.tolist(), strict=True) if not is_known}
-    return np.array([sum(map(unknown.__contains__, words)) / len(words) if words else np.nan for words in each], dtype=np.float64)
+    hashes = _hashes(different)
+    known = np.append(derived.words, _NOTHING)[np.searchsorted(derived.words, hashes)] == hashes
+    unknown = {word for word, is_known in zip(different, known.tolist(), strict=True) if not is_known}
+    shares = [sum(map(unknown.__contains__, words)) / len(words) if words else np.nan for words in each]
+    if own and len(derived.rare):
+        place = np.searchsorted(derived.rare, hashes)
+        makers = np.where(np.append(derived.rare, _NOTHING)[place] == hashes, np.append(derived.makers, _NOTHING)[place], _NOTHING)
+        maker = {word: by for word, by in zip(different, makers.tolist(), strict=True) if by != _NOTHING}
+        shares = [share + _of_itself(text, words, maker) for share, text, words in zip(shares, texts, each, strict=True)]
+    return np.array(shares, dtype=np.float64)
+
+
+def _of_itself(text: str, words: Sequence[str], maker: Mapping[str, int]) -> float:
+    """The share of *words* that only *text* itself brought into the reference."""
+    makers = [maker[word] for word in words if word in maker]
+    return makers.count(_hash(text)) / len(words) if makers else 0.0
 
 
 # -------------------------------------------------------------------------------------------- embeddings and scores

@@ -93,7 +93,8 @@ class Derived:
     Attributes:
         source: the column that it is made of.
         how: what is made of it.
-        words: ascending 32-bit hashes of the words that the reference had; rare: of those of them that only one of its rows had.
+        words: ascending 32-bit hashes of the words that the reference had; rare: of those of them that only one of its rows had; makers: for each
+            of these the hash of that row's text.
         logits: a vector's scores are made shares by softmax; else by dividing them by their sum.
     """
 
@@ -102,6 +103,7 @@ class Derived:
     words: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     rare: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     logits: bool = False
+    makers: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -76,6 +76,7 @@ class _Derived(msgspec.Struct, array_like=True, frozen=True):
     words: Packed
     rare: Packed
     logits: bool
+    makers: Packed
 
 
 class _Binning(msgspec.Struct, array_like=True, frozen=True):
@@ -171,7 +172,7 @@ def pack_binning(binning: Binning) -> bytes:
     """*binning* as bytes."""
     bins = tuple(_pack_bins(each) for each in binning.bins)
     segments = {column: tuple(values) for column, values in binning.segments.items()}
-    derived = {subject: _Derived(each.source, each.how, pack(each.words), pack(each.rare), each.logits) for subject, each in binning.derived.items()}
+    derived = {subject: _pack_derived(each) for subject, each in binning.derived.items()}
     offsets = tuple(int(each) for each in binning.offsets)
     return _framed(_Binning(binning.id, binning.subjects, binning.types, bins, offsets, segments, derived, dict(binning.widths)))
 
@@ -179,7 +180,7 @@ def pack_binning(binning: Binning) -> bytes:
 def unpack_binning(blob: bytes) -> Binning:
     """What :func:`pack_binning` wrote; Unavailable (for good) where a newer version did."""
     it = _unframed(blob, _Binning)
-    derived = {subject: Derived(each.source, each.how, ints(each.words), ints(each.rare), each.logits) for subject, each in it.derived.items()}
+    derived = {subject: _unpack_derived(each) for subject, each in it.derived.items()}
     return Binning(it.id, it.subjects, it.types, tuple(_unpack_bins(each) for each in it.bins), it.offsets, it.segments, derived, it.widths)
 
 
@@ -215,6 +216,14 @@ def _pack_durations(durations: Durations | None) -> _Durations | None:
 
 def _unpack_durations(packed: _Durations | None) -> Durations | None:
     return None if packed is None else Durations(floats(packed.counts), packed.weight, packed.total, packed.largest, packed.rows)
+
+
+def _pack_derived(it: Derived) -> _Derived:
+    return _Derived(it.source, it.how, pack(it.words), pack(it.rare), it.logits, pack(it.makers))
+
+
+def _unpack_derived(it: _Derived) -> Derived:
+    return Derived(it.source, it.how, ints(it.words), ints(it.rare), it.logits, ints(it.makers))
 
 
 def _pack_ids(ids: Ids) -> _Ids:

@@ -127,12 +127,12 @@ class Evaluator:
         except Unavailable as away:
             log.warning("window_not_refolded model=%s window=%s reason=%s", model, window.end, away)
             return opened
-        return opened if rows is None else refolded(rows, window, stored, self.window)
+        return opened if rows is None else refolded(rows, window, stored, self.window, counted=any(profile.ids is not None for profile in opened.values()))
 
 
-def refolded(rows: PredictionBatch, window: Window, stored: StoredReference, settings: WindowSettings) -> Profiles:
-    """The profiles of *window* under the binning, from its rows."""
-    folder = Folder(settings)
+def refolded(rows: PredictionBatch, window: Window, stored: StoredReference, settings: WindowSettings, *, counted: bool = False) -> Profiles:
+    """The profiles of *window* under the binning, from its rows; *counted*: with their ids."""
+    folder = Folder(settings, counted=lambda _model: counted)
     folder.bound[rows.model] = Bound(stored.binning, micros(stored.valid_from))
     folder.add([], Decoded([rows]), now=None, ended=True)
     delta = folder.take(None)

@@ -119,7 +119,7 @@ class Analyst:
             log.warning("analysis_failed what=%s reason=%s", "/".join(key), found)
             self._failed[key] = (found, _RETRY)
             return found
-        self._known = {**dict(list(self._known.items())[-64:]), key: found}
+        self._known = {**dict(list(self._known.items())[-32:]), key: found}
         return found
 
     def once(self, make: Callable[[], object], deadline: float) -> object:

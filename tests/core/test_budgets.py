@@ -72,6 +72,7 @@ def test_quiet_stretches_end_at_gaps_changes_and_incidents() -> None:
     assert shapes(*windows, loud=((at(4), at(6)),)) == [(4, 2), (4, 2)]  # the windows that end after 4 and up to 6
     assert shapes(*windows, since=at(7)) == [(3, 2)]
     assert shapes(windows[0]) == []  # one window is no stretch
+    assert shapes(*windows[:2], past(2, {"a": np.nan, "b": np.nan}), *windows[3:5]) == [(4, 2)]  # without a score it is no quiet window, and no gap
 
 
 def test_all_stretches_have_the_same_subjects() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.benchmarks.calibration import CASES, measured
 from watchtower.conditions._significance import adjusted
 from watchtower.core.binning import make_binning, make_reference_profile
 from watchtower.core.calibration import Calibration, Request, Terms, calibrate, corrected
@@ -52,6 +53,11 @@ def test_windows_drawn_anew_keep_to_the_budget(by_hundred: Calibration) -> None:
     assert by_hundred.bound is not None
     low, high = poisson(int(transitions(them, by_hundred.bound).sum()))
     assert low < 40 < high  # 4,000 windows at 1 per 100
+
+
+def test_new_rows_keep_to_the_budget_too() -> None:
+    rates, _ = measured(CASES[0], 2, 500, 1)  # 1 per 100: 10 alarms in 1,000 windows of rows, folded and scored; the references differ
+    assert 2 <= rates.sum() * 500 <= 25
 
 
 def test_a_rare_budget_is_read_from_the_tail_and_says_so() -> None:

@@ -96,9 +96,9 @@ def seed_of(*parts: str) -> int:
 def quiet(rule: Rule, need: Need, past: Iterable[PastScores], loud: Sequence[tuple[datetime, datetime]], since: datetime | None) -> tuple[Drawn, ...]:
     """The scores of the live version in stretches without a gap, a change of version or an incident (*loud*), all with the same subjects.
 
-    Windows before *since*, the present binning's first, are left out.
+    Windows before *since*, the present binning's first, are left out, and so are those in which nothing has a score.
     """
-    stretches: list[list[tuple[PastScores, dict[Place, tuple[float, float]]]]] = []
+    stretches: list[list[dict[Place, tuple[float, float]]]] = []
     last: PastScores | None = None
     for each in past:
         if any(begin < each.end <= end for begin, end in loud) or (since is not None and each.start < since):
@@ -106,10 +106,12 @@ def quiet(rule: Rule, need: Need, past: Iterable[PastScores], loud: Sequence[tup
             continue
         if last is None or last.end != each.start or last.live != each.live:
             stretches.append([])
-        stretches[-1].append((each, _scores(rule, need, each)))
+        scores = _scores(rule, need, each)
+        if not all(np.isnan(value) for value, _ in scores.values()):
+            stretches[-1].append(scores)
         last = each
-    places = sorted({place for stretch in stretches for _, scores in stretch for place in scores})
-    kept = [[scores for _, scores in stretch] for stretch in stretches if len(stretch) >= _SHORTEST]
+    places = sorted({place for stretch in stretches for scores in stretch for place in scores})
+    kept = [stretch for stretch in stretches if len(stretch) >= _SHORTEST]
     return tuple(_matrix(stretch, places) for stretch in kept) if places else ()
 
 
@@ -134,8 +136,3 @@ def _matrix(stretch: Sequence[Mapping[Place, tuple[float, float]]], places: Sequ
     nothing = (np.nan, np.nan)
     both = np.array([[scores.get(place, nothing) for place in places] for scores in stretch], dtype=np.float64)
     return Drawn(both[:, :, 0], both[:, :, 1])
-
-
-def windows_in(stretches: Sequence[Drawn]) -> int:
-    """Windows with a score in *stretches*."""
-    return sum(int((~np.isnan(each.values)).any(axis=1).sum()) for each in stretches)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from watchtower.config.reader import Loaded, read_settings
 from watchtower.edges.clock import ManualClock
 from watchtower.nouns.analysis import Calibration
 from watchtower.nouns.batch import Floats
-from watchtower.nouns.errors import Fenced
+from watchtower.nouns.errors import Fenced, ShadowError
 from watchtower.nouns.score import Board, Closed, MeasureName, Need, Scores
 from watchtower.nouns.window import Window
 from watchtower.programs.replay import Replay
 from watchtower.store import Store, StoredReference
+from watchtower.store.references import Accepted
 from watchtower.workers.analysis import Analyst
 
 pytest.importorskip("onnxruntime")
@@ -225,5 +226,22 @@ def test_a_daemon_that_stops_leaves_the_window_to_the_next_one(tmp_path: Path) -
     with pytest.raises(Fenced):
         analyst.analysed(closed, ESTIMATED, stored)
     assert analyst.analysed(closed, frozenset({Need(MeasureName("drift", "psi"))}), stored) is closed
+    analyst.rest()
+    desk.store.close()
+
+
+def test_rows_are_compared_with_those_of_the_reference_that_was_accepted(tmp_path: Path) -> None:
+    desk = Desk(Scene(tmp_path, measures=()).loaded())
+    _, stored = desk.closed()
+    lines = (tmp_path / "reference.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "new.jsonl").write_text("".join(lines[:230]))
+    new = replace(stored, valid_from=TEN, accepted=True)
+    desk.store.references.accept("m", new, Accepted("me", TEN, str(tmp_path / "new.jsonl"), 230))
+    analyst = desk.analyst()
+    assert analyst.reruns.sample("m", "1", new, 2_000).count == 230
+    assert analyst.reruns.sample("m", "1", stored, 2_000).count == 1_000
+    (tmp_path / "new.jsonl").unlink()
+    with pytest.raises(ShadowError, match="not there any more"):
+        analyst.reruns.sample("m", "1", new, 2_000)
     analyst.rest()
     desk.store.close()

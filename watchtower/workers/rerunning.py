@@ -19,6 +19,7 @@ from watchtower.nouns.errors import ShadowError
 from watchtower.runners._importance import Question, Reply
 from watchtower.store import Store, StoredReference
 from watchtower.workers._analysis_child import Side
+from watchtower.workers.accepted import accepted_inputs
 from watchtower.workers.comparing import ReferenceInputs, reference_inputs
 from watchtower.workers.references import schema_of
 from watchtower.workers.rows import RowReader
@@ -71,7 +72,7 @@ class Reruns:
         blob = self.store.analyses.load(*key)
         if blob is not None:
             return _read_calibration(blob)
-        reference = _taken(self._inputs(model, version, stored), CALIBRATED_ON, labelled_first=True)
+        reference = _taken(self._inputs(model, version, stored, labelled=True), CALIBRATED_ON, labelled_first=True)
         if reference.labels is None:
             return "version not calibrated: the reference has no labels"
         question, labels = self._question(model, version, stored, reference)
@@ -108,8 +109,11 @@ class Reruns:
         """Ends the child."""
         self._child.close()
 
-    def _inputs(self, model: str, version: str, stored: StoredReference) -> ReferenceInputs:
+    def _inputs(self, model: str, version: str, stored: StoredReference, *, labelled: bool = False) -> ReferenceInputs:
+        """The reference's rows; *labelled*: those that may have labels, which is the file of the settings, whatever was accepted since."""
         terms = self.terms(model)
+        if stored.accepted and not labelled:
+            return accepted_inputs(self.store, self.rows, model, terms.watched, terms.types(stored), stored)
         found = reference_inputs(self.store, self.rows, model, version, watched=terms.watched, types=terms.types(stored), stored=stored)
         if found is None or not found.count:
             msg = "the reference's rows cannot be had"

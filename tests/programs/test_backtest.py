@@ -29,12 +29,13 @@ store: {url: "sqlite:///w.db"}
 window: {size: 1m, lateness: 0s}
 models: {fraud: {reference: {kind: first_windows, count: 10}}}
 """
-RULE = "rules:\n  - {name: Drift, model: fraud, when: {kind: above, measure: drift.psi, value: 0.5}}\n"
+SUM = "  - {name: Sum, model: fraud, when: {kind: cumulative, measure: drift.psi, feature: a, target: 0.1, slack: 0, value: 2}}\n"
+RULE = "rules:\n  - {name: Drift, model: fraud, when: {kind: above, measure: drift.psi, value: 0.5}}\n" + SUM
 NEW = """
 rules:
   - {name: Drift, model: fraud, when: {kind: above, measure: drift.psi, value: 90}}
   - {name: Slower, model: fraud, hold: 3 windows, when: {kind: above, measure: drift.psi, feature: a, value: 0.5}}
-  - {name: Sum, model: fraud, when: {kind: cumulative, measure: drift.psi, feature: a, target: 0.1, slack: 0, value: 2}}
+  - {name: Later, model: fraud, when: {kind: cumulative, measure: drift.psi, feature: a, target: 0.1, slack: 0, value: 20}}
 """
 
 
@@ -102,23 +103,23 @@ def fired(done: Backtest) -> list[tuple[str, str, int]]:
 
 def test_the_same_rules_would_have_done_what_they_did(store: Store, settings: Loaded) -> None:
     done = played(store, settings, settings.path.parent / "rules")
-    assert done.counts() == {("Drift", "fraud"): (1, 1)}
+    assert done.counts() == {("Drift", "fraud"): (1, 1), ("Sum", "fraud"): (1, 1)}
     assert [(str(each.alert.id), each.at, each.alert.value) for each in done.would] == [
         (str(each.alert.id), each.at, each.alert.value) for each in done.happened
     ]
-    assert fired(done) == [("Drift", "a", MOVED + 1)]
+    assert fired(done) == [("Drift", "a", MOVED + 1), ("Sum", "a", MOVED + 1)]
     assert done.windows == WINDOWS
 
 
 def test_other_rules_would_have_done_otherwise(store: Store, settings: Loaded) -> None:
     done = played(store, settings, settings.path.parent / "new.yaml")
-    assert fired(done) == [("Sum", "a", MOVED + 1), ("Slower", "a", MOVED + 3)]
-    assert done.counts() == {("Drift", "fraud"): (0, 1), ("Slower", "fraud"): (1, 0), ("Sum", "fraud"): (1, 0)}
+    assert fired(done) == [("Slower", "a", MOVED + 3), ("Later", "a", MOVED + 7)]  # a PSI of about 3 a window adds up to 20 in seven
+    assert done.counts() == {("Drift", "fraud"): (0, 1), ("Later", "fraud"): (1, 0), ("Slower", "fraud"): (1, 0), ("Sum", "fraud"): (0, 1)}
 
 
 def test_what_lies_before_the_stretch_is_played_and_not_told(store: Store, settings: Loaded) -> None:
     done = played(store, settings, settings.path.parent / "new.yaml", since=START + (MOVED + 2) * MINUTE)
-    assert fired(done) == [("Slower", "a", MOVED + 3)]
+    assert fired(done) == [("Slower", "a", MOVED + 3), ("Later", "a", MOVED + 7)]
     assert done.windows == WINDOWS - MOVED - 2
 
 
@@ -131,7 +132,7 @@ def test_the_command_tells_it_as_json_and_writes_nothing(settings: Loaded, capsy
     assert told["windows"] == WINDOWS
     assert {"rule": "Slower", "model": "fraud", "would_fire": 1, "fired": 0} in told["rules"]
     assert [each["state"] for each in told["would"] if each["rule"] == "Slower"] == ["pending", "firing"]
-    assert [each["rule"] for each in told["happened"]] == ["Drift"]
+    assert [each["rule"] for each in told["happened"]] == ["Drift", "Sum"]
     assert (settings.path.parent / "w.db").read_bytes() == before
 
 

@@ -46,7 +46,7 @@ class MeasureName:
     @property
     def subjects(self) -> str:
         """The glob over subjects that a rule without one reads: all, but the share over all statuses, and of statistics on predictions the prediction."""
-        return "" if self.family == "errors" or (self.family == "prediction" and self.is_tested) else "*"
+        return "" if self.family in {"errors", "performance"} or (self.family == "prediction" and self.is_tested) else "*"
 
     def __str__(self) -> str:
         inside = ", ".join(f"{key}={value}" for key, value in self.parameters)

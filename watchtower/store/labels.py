@@ -17,7 +17,7 @@ from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import Partition, micros
 from watchtower.store.database import Database
 from watchtower.store.label_packing import pack_hashes, pack_labels, pack_predictions, unpack_hashes, unpack_labels, unpack_predictions
-from watchtower.store.tables import label_joins, label_rooms, label_spool, waiting_labels, waiting_predictions
+from watchtower.store.label_tables import label_joins, label_rooms, label_spool, waiting_labels, waiting_predictions
 
 SPOOL = Partition("POST /api/v1/labels")
 """Posted labels are read like a partition of this name; positions are their numbers."""

@@ -24,6 +24,7 @@ from watchtower.programs.replay import Replay
 from watchtower.store import Store, StoredReference
 from watchtower.store.references import Accepted
 from watchtower.workers.analysis import Analyst
+from watchtower.workers.rerunning import known_weights
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("sklearn")
@@ -244,4 +245,18 @@ def test_rows_are_compared_with_those_of_the_reference_that_was_accepted(tmp_pat
     with pytest.raises(ShadowError, match="not there any more"):
         analyst.reruns.sample("m", "1", new, 2_000)
     analyst.rest()
+    desk.store.close()
+
+
+def test_importances_that_were_found_are_known_afterwards(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, measures=())
+    desk = Desk(scene.loaded())
+    closed, stored = desk.closed()
+    weights = known_weights(desk.store, desk.loaded.settings.model)
+    assert weights("m", "1") == {}
+    analyst = desk.analyst()
+    found = analyst.analysed(closed, frozenset({Need(MeasureName("drift", "weighted"))}), stored).analysed.importance["1"]
+    analyst.rest()
+    assert weights("m", "1") == found
+    assert weights("m", "2") == {}
     desk.store.close()

@@ -18,7 +18,7 @@ from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
 from watchtower.workers.references import References
 from watchtower.workers.reports import Reporter
-from watchtower.workers.rerunning import Reruns
+from watchtower.workers.rerunning import Reruns, known_weights
 from watchtower.workers.rows import RowReader
 from watchtower.workers.trials import Terms, TrialRoom
 
@@ -71,7 +71,7 @@ def build_evaluator(  # noqa: PLR0913, PLR0917  the parts, once
         response=Standings(settings).response,
         heard=heard,
         stopping=stopping,
-        attribute=Attributor(references.rows, references.schema).attribute,
+        attribute=Attributor(references.rows, references.schema, known_weights(store, settings.model)).attribute,
         joiner=build_joiner(settings, store),
     )
 

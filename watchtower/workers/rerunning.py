@@ -16,6 +16,7 @@ from watchtower.edges.children import Child
 from watchtower.nouns.analysis import Calibration
 from watchtower.nouns.batch import Floats, PredictionKind, Schema
 from watchtower.nouns.errors import ShadowError
+from watchtower.nouns.settings import Watched
 from watchtower.runners._importance import Question, Reply
 from watchtower.store import Store, StoredReference
 from watchtower.workers._analysis_child import Side
@@ -150,6 +151,19 @@ class Reruns:
         reply = self._child.call(_CHILD, question, time_limit=limit)
         assert isinstance(reply, Reply)
         return reply
+
+
+def known_weights(store: Store, watched: Callable[[str], Watched]) -> Callable[[str, str], Mapping[str, float]]:
+    """Of (model, version): the configured importances, else those that were found before; empty where neither is there. Nothing is run for it."""
+
+    def weights(model: str, version: str) -> Mapping[str, float]:
+        configured, stored = watched(model).importance, store.references.load(model)
+        if configured or stored is None:
+            return configured
+        blob = store.analyses.load(model, version, stored.binning.id, "importance")
+        return Importance(**json.loads(blob)).weights if blob is not None else {}
+
+    return weights
 
 
 def _side(reference: ReferenceInputs) -> Side:

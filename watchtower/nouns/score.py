@@ -45,7 +45,7 @@ class MeasureName:
 
     @property
     def subjects(self) -> str:
-        """The glob over subjects that a rule without one reads: all, but the share over all statuses, and of statistics on predictions the prediction."""
+        """The glob over subjects that a rule without one reads: all, but the share over all statuses, performance as a whole, and the prediction."""
         return "" if self.family in {"errors", "performance"} or (self.family == "prediction" and self.is_tested) else "*"
 
     def __str__(self) -> str:

@@ -11,7 +11,8 @@ from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.nouns.errors import ConfigError
 
 FILE = "source: {kind: file, path: p.jsonl, format: {kind: watchtower_json}}\n"
-KAFKA = "source: {kind: kafka, brokers: [b:1], topic: p, format: {kind: watchtower_json}, security: {protocol: SASL_SSL, mechanism: PLAIN, username: u, password: p}}\n"
+SECURITY = "{protocol: SASL_SSL, mechanism: PLAIN, username: u, password: p}"
+KAFKA = f"source: {{kind: kafka, brokers: [b:1], topic: p, format: {{kind: watchtower_json}}, security: {SECURITY}}}\n"
 
 
 def read(folder: Path, text: str) -> Settings:

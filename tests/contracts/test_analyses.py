@@ -26,9 +26,9 @@ def test_rows_of_one_distribution_score_low_and_shifted_ones_higher(kind: str) -
 @pytest.mark.parametrize("kind", Analysis.kinds())
 def test_quiet_p_values_are_small_as_often_as_they_say(kind: str) -> None:
     random = np.random.default_rng(7)
-    p = [made(kind).score(random.standard_t(3, size=(60, 3)), random.standard_t(3, size=(80, 3)), i).p_value for i in range(100)]
+    p = [made(kind).score(random.standard_t(3, size=(60, 3)), random.standard_t(3, size=(80, 3)), i).p_value for i in range(50)]
     assert all(0 < each <= 1 for each in p)
-    assert np.mean(np.array(p) < 0.1) < 0.22  # 1 in 2,000 by chance
+    assert np.mean(np.array(p) < 0.1) < 0.26  # 1 in 2,000 by chance
     assert np.mean(np.array(p) < 0.5) > 0.3
 
 

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from watchtower.nouns.window import Window
 from watchtower.programs.replay import Replay
 from watchtower.store import Store, StoredReference
 from watchtower.store.references import Accepted
+from watchtower.workers._analysis_child import Comparison
 from watchtower.workers.analysis import Analyst
 from watchtower.workers.rerunning import known_weights
 
@@ -259,4 +261,19 @@ def test_importances_that_were_found_are_known_afterwards(tmp_path: Path) -> Non
     analyst.rest()
     assert weights("m", "1") == found
     assert weights("m", "2") == {}
+    desk.store.close()
+
+
+def test_a_child_that_fails_costs_its_own_score_alone(tmp_path: Path) -> None:
+    desk = Desk(Scene(tmp_path, measures=()).loaded())
+    _, stored = desk.closed()
+    analyst = desk.analyst()
+    rows = analyst.reruns.sample("m", "1", stored, 300)
+    right = Comparison(MeasureName("drift", "mmd"), stored.binning, rows, rows, 200, 1)
+    assert analyst.compared(replace(right, min_rows=301), monotonic() + 60).reasons == ("300 of 301 rows",) * 2
+    failed = analyst.compared(replace(right, measure=MeasureName("drift", "nothing")), monotonic() + 60)
+    assert str(failed.reasons[0]).startswith("analysis failed: KeyError")
+    assert analyst.compared(right, monotonic() + 60).reasons == (None, None)
+    assert analyst.compared(right, monotonic() + 0.001).reasons == ("analysis took over 10 s",)
+    analyst.rest()
     desk.store.close()

@@ -56,7 +56,7 @@ def test_errors_inside_a_member_keep_their_place() -> None:
         (RollbackTarget, {"kind": "zzz"}, "unknown rollback target kind 'zzz'; known kinds: directory"),
         (Notifier, {"channel": "x"}, "'kind' is missing; known kinds: log, slack, webhook"),
         (Notifier, "slack", "expected a mapping with kind: one of log, slack, webhook"),
-        (Meter, {"kind": "nvml"}, "unknown meter kind 'nvml'; this release has none"),
+        (Meter, {"kind": "nvm"}, "unknown meter kind 'nvm'; did you mean 'nvml'? known kinds: nvml, prometheus"),
         (Condition, {"kind": "_reading"}, "unknown condition kind '_reading'"),
         (Condition, {"kind": ["above"]}, "unknown condition kind"),
     ],

@@ -44,7 +44,10 @@ def test_the_rule_and_its_test_on_the_page_about_rules_pass(tmp_path: Path) -> N
 
 
 def test_the_shipped_rules_pass_their_tests() -> None:
-    assert [rule_test.run_file(file)[1] for file in rule_test.test_files(ROOT / "rules")] == [[]]
+    ran = {file.name: rule_test.run_file(file) for file in rule_test.test_files(ROOT / "rules")}
+    assert {name: wrong for name, (_, wrong) in ran.items() if wrong} == {}
+    assert all(tests > 0 for tests, _ in ran.values())
+    assert set(ran) == {f"{file.stem}.test.yaml" for file in (ROOT / "rules").glob("*.yaml") if not file.name.endswith(".test.yaml")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

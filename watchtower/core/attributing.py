@@ -92,8 +92,8 @@ def attributed(evaluation: Evaluation, found: Mapping[AlertId, Attribution]) -> 
 
 def _noted(incident: Incident, evaluation: Evaluation, found: Mapping[AlertId, Attribution]) -> Incident:
     """The revision stays: the alerts themselves are news already."""
-    said = {text: alert for alert, each in reversed(found.items()) if (text := words(each))}
-    notes = [Moment(evaluation.board.window.end, "note", f"{alert}: {text}") for text, alert in reversed(said.items())]
+    said = {text: alert for alert, each in reversed(list(found.items())) if (text := words(each))}
+    notes = [Moment(evaluation.board.window.end, "note", f"{alert}: {text}") for text, alert in reversed(list(said.items()))]
     return replace(incident, timeline=(*incident.timeline, *notes[:_NOTES]))
 
 

@@ -155,3 +155,12 @@ def test_the_spool_is_one_partition_that_goes_on_where_it_was_read(store: Store)
     assert session.poll(0.1) == []
     session.seek({SPOOL: 2})
     assert [each.values for each in session.poll(0.1)] == [[b"two"]]
+
+
+def test_labels_that_cannot_be_read_hold_nothing_up(files: Files, store: Store) -> None:
+    files.paths["labels"].unlink()
+    files.paths["labels"].mkdir()
+    files.write("predictions", prediction(1, 1))
+    for _ in range(3):
+        files.step()
+    assert waiting(store) == (1, 0)

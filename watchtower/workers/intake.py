@@ -19,10 +19,12 @@ from watchtower.nouns.window import Partition
 from watchtower.sources import SourceSession
 from watchtower.store import Store
 from watchtower.workers.labels import only_labels
-from watchtower.workers.polling import GATHER, gathered, pieces
+from watchtower.workers.polling import GATHER, GLANCE, gathered, pieces
 from watchtower.workers.references import References
 
 log = logging.getLogger(__name__)
+LABELS_AGAIN = 5.0
+"""Seconds between two tries of a source of labels that is away."""
 ENDS_EVERY = 1.0
 """Seconds between two looks at the ends of the partitions."""
 
@@ -37,6 +39,8 @@ class Feed:
     partitions: tuple[Partition, ...] = ()
     labels: bool = False
     """It brings labels only, and windows do not wait for it."""
+    away_until: float = 0.0
+    """When to try again where labels could not be read (monotonic seconds)."""
 
 
 @dataclass(slots=True)
@@ -115,6 +119,8 @@ class Intake:
         """Reads every source once: whether anything came, and which one is away."""
         did, away = False, None
         for feed in self.feeds:
+            if feed.away_until > monotonic():
+                continue
             try:
                 self._let_go(feed, now)
                 self._seek(feed, list(feed.session.fresh()))
@@ -122,8 +128,17 @@ class Intake:
             except Unavailable as gone:
                 if self._torn or gone.for_good:
                     raise
-                away = gone
+                away = self._missed(feed, gone) or away
         return did, away
+
+    @staticmethod
+    def _missed(feed: Feed, gone: Unavailable) -> Unavailable | None:
+        """Predictions are waited for; labels are tried again in a while, and hold nothing up."""
+        if not feed.labels:
+            return gone
+        log.warning("labels_away reason=%s", gone)
+        feed.away_until = monotonic() + LABELS_AGAIN
+        return None
 
     def checkpoint(self, now: datetime) -> None:
         """Commits what was folded since the last time, and learns of new binnings."""
@@ -171,7 +186,7 @@ class Intake:
     def _read(self, feed: Feed, now: datetime) -> bool:
         """Gathers about 10,000 messages, or 4 MB, or 200 ms, and folds them piece by piece, with checkpoints between where it is time."""
         with self._whole():
-            found, away = gathered(feed.session, 0.0 if feed.labels else GATHER)
+            found, away = gathered(feed.session, _patience(feed))
             ended = away is None and not feed.labels and feed.session.caught_up()
             if found or ended:
                 self._first_rows(feed, found)
@@ -239,7 +254,7 @@ class Intake:
         self._last_ends = monotonic()
         reach: dict[Partition, tuple[int, int]] = {}
         lost: dict[Partition, int] = {}
-        for feed in self.feeds:
+        for feed in (each for each in self.feeds if each.away_until <= monotonic()):
             for partition, (position, end, at) in feed.session.ends().items():
                 self.folder.saw_end(partition, position, end, at)
                 known = self.folder.progress.get(partition)
@@ -258,3 +273,10 @@ class Intake:
         before, size = self.folder.closed, self.folder.settings.size // timedelta(microseconds=1)
         after = self.folder.advance(now if self.now_moves else None)
         return after is not None and (before is None or after // size > (self._closed or before) // size)
+
+
+def _patience(feed: Feed) -> float:
+    """How long a turn waits for what a feed brings: for labels a moment only, so that predictions are not held up (until there are partitions, four)."""
+    if not feed.labels:
+        return GATHER
+    return GLANCE if feed.session.assigned() else GLANCE * 4

@@ -14,6 +14,8 @@ HEAVY = 4_000_000
 """… or so many bytes of them (batches), …"""
 GATHER = 0.2
 """… or what came in so many seconds."""
+GLANCE = 0.005
+"""Seconds for what predictions must not wait for."""
 
 
 def gathered(session: SourceSession, seconds: float) -> tuple[list[Messages], Unavailable | None]:

@@ -91,6 +91,9 @@ def _show(found: Row) -> None:
     )
     for meter in _rows(found, "meters"):
         console.print(f"meter {meter['name']}: {meter['error'] or 'read'}, last at {meter['last'] or 'never'}", markup=False)
+    for each in _rows(found, "labels"):
+        share = "" if each["kept_share"] == 1 else f" (of {cast('float', each['kept_share']):.3g} of the ids)"
+        console.print(f"labels of {each['model']}: {each['joined']:,} joined, {each['waiting']:,} predictions wait{share}", markup=False)
     for decision in _rows(found, "decisions")[:5]:
         console.print(
             f"  {decision.get('at') or decision.get('time')} {decision.get('decision')} {decision.get('model')}: {decision.get('reason')}", markup=False

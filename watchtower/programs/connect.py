@@ -11,6 +11,7 @@ from watchtower.edges.clock import Clock
 from watchtower.model_stores import ModelStore
 from watchtower.nouns.errors import WatchtowerError
 from watchtower.rollback_targets import RollbackTarget
+from watchtower.sources import Source
 from watchtower.store import Store
 
 
@@ -27,6 +28,8 @@ def tried(settings: Settings, clock: Clock) -> Iterator[Try]:
     """Every source, the store, every notifier, meter, model store and target, in the order of the settings."""
     for source in settings.sources:
         yield _try(f"source {source.name or source.kind_name()}", source.look)
+    if isinstance(settings.labels, Source):
+        yield _try("labels", settings.labels.look)
     yield _try("store", lambda: _store(settings.store.url, clock))
     for name, notifier in settings.notifiers.items():
         yield _try(f"notifier {name}", notifier.look)

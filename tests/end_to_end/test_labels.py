@@ -2,15 +2,18 @@
 
 import json
 import random
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
-from watchtower.assembly.labels import build_joiner, expect_labels
+from tests.servers.kafka import Broker
+from watchtower.assembly.labels import build_joiner, expect_labels, label_feeds
 from watchtower.config.reader import Loaded, read_settings
 from watchtower.core.profiling import Folder
 from watchtower.formats.watchtower_json import WatchtowerJson
@@ -209,3 +212,39 @@ def _ran(line: Line, told: dict[datetime, dict[tuple[str, str], tuple[float, int
         told |= line.told
         line.session.close()
     return True
+
+
+def test_a_topic_of_labels_is_read_beside_one_of_predictions(kafka_broker: Broker, tmp_path: Path, store: Store) -> None:
+    names = [f"{what}-{uuid.uuid4().hex[:8]}" for what in ("predictions", "labels")]
+    kafka = {"brokers": [kafka_broker.address], "format": {"kind": "watchtower_json"}}
+    for name in names:
+        kafka_broker.create(name)
+    (tmp_path / "watchtower.yaml").write_text(
+        json.dumps({"source": {"kind": "kafka", "topic": names[0], **kafka}, "labels": {"kind": "kafka", "topic": names[1]}})
+    )
+    settings = read_settings(tmp_path / "watchtower.yaml").settings
+    source = settings.sources[0]
+    feeds = [Feed(source.open(), source.format), *label_feeds(settings, store, names[1])]
+    references = References(store, settings.model, RowReader([]), MINUTE)
+    intake = Intake(store, feeds, Folder(settings.window), references, settings.model, (), timedelta(0), committed=lambda _: None)
+    expect_labels(settings, intake)
+    now = datetime.now(UTC)
+    _send(kafka_broker, names[0], {"model": "fraud", "id": "r-1", "time": now.isoformat(), "prediction": 0.5})
+    _send(kafka_broker, names[1], {"model": "fraud", "id": "r-1", "time": now.isoformat(), "label": 1})
+    until = monotonic() + 30
+    room = None
+    while monotonic() < until and (room is None or not (len(room.predictions.times) and len(room.labels.times))):
+        intake.step(datetime.now(UTC))
+        room = store.labels.room("fraud", None)
+    for feed in feeds:
+        feed.session.close()
+    assert room is not None
+    assert (len(room.predictions.times), len(room.labels.times)) == (1, 1)
+
+
+def _send(broker: Broker, topic: str, row: dict[str, object]) -> None:
+    from kafka import KafkaProducer
+
+    producer = KafkaProducer(bootstrap_servers=broker.address, acks="all")
+    producer.send(topic, json.dumps(row).encode()).get(10)
+    producer.close()

@@ -26,6 +26,8 @@ PEERS = {
 }
 SILENT = {"DO_NOT_TRACK": "1", "EVIDENTLY_DISABLE_TELEMETRY": "1", "NML_DISABLE_USAGE_LOGGING": "1", "NML_DISABLE_USER_ANALYTICS": "1"}
 """Two of them would tell their makers that they are used."""
+NONE = -9.0
+"""The score where there is no such feature."""
 STRETCHES = 3
 """Stretches of 200 windows a peer goes through."""
 
@@ -42,7 +44,7 @@ def kept(found: Mapping[str, Found], drifted: tuple[str, ...]) -> list[float]:
 
     def largest(*, moved: bool, text: bool) -> float:
         mine = [each.score for name, each in found.items() if (name in drifted) == moved and (name in CATEGORIES) == text and each.score == each.score]
-        return float(f"{max(mine):.5g}") if mine else -1e9
+        return float(f"{max(mine):.4g}") if mine else NONE
 
     hit = any(each.alarm for name, each in found.items() if name in drifted)
     wrong = any(each.alarm for name, each in found.items() if name not in drifted)
@@ -83,6 +85,11 @@ def machine() -> str:
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
+def write(out: Path, told: dict[str, object]) -> None:
+    """A case a line."""
+    out.write_text(json.dumps(told).replace("]], ", "]],\n") + "\n")
+
+
 def main() -> int:
     """Runs what is missing, and writes after each case."""
     parser = argparse.ArgumentParser(description="One peer over every case.")
@@ -102,8 +109,9 @@ def main() -> int:
         if case.name in told["cases"] or (asked.case and case.name not in asked.case):
             continue
         told["cases"][case.name] = run(peer, case, windows_of(case, asked.windows))
-        asked.out.write_text(json.dumps(told).replace("]], ", "]],\n") + "\n")
+        write(asked.out, told)
         sys.stderr.write(f"{asked.peer} {case.name}: {told['cases'][case.name]['cpu_seconds']} s\n")
+    write(asked.out, told)
     return 0
 
 

@@ -38,6 +38,8 @@ def test_it_compares_with_windows_that_it_shares_none_with() -> None:
     # over 3 windows the boards one and two before hold two and one of the same windows; the one three before holds none
     assert of_one(change(by=2.0), "traffic.rate", [1.0, 2.0, 3.0, 3.0], over=3).finding.name == "FOUND"
     assert of_one(change(by=2.0), "traffic.rate", [2.0, 3.0, 3.0], over=3).finding.name == "UNKNOWN"
+    for boards in range(1, 6):  # over 5 windows the first score to compare with is there at the sixth board
+        assert of_one(change(by=2.0), "traffic.rate", [1.0] * (boards - 1) + [9.0], over=5).finding.name == "UNKNOWN"
 
 
 def test_it_says_why_it_cannot_tell() -> None:

@@ -68,7 +68,7 @@ class Change(OnScores):
 
     def _earlier(self, before: Floats, need: Need) -> Floats:
         """What each score is compared with; NaN where there is nothing."""
-        apart = before[: len(before) - (need.over.windows - 1)]
+        apart = before[: max(0, len(before) - (need.over.windows - 1))]
         if not len(apart):
             return np.full(before.shape[1], np.nan)
         if isinstance(self.against, str):

@@ -155,3 +155,26 @@ def test_merged_windows_hold_as_many_rows_as_they_are_asked_to(over: Over) -> No
     far = drawn(source(300), PSI, over, 1_200, 30, np.random.default_rng(1))
     assert not np.isnan(far.values).any()
     assert np.isnan(drawn(source(300), PSI, Over(3), 1_200, 30, np.random.default_rng(1)).values).all()
+
+
+def test_windows_without_a_score_that_fire_are_no_part_of_the_tail() -> None:
+    walked = walk(300, 3)
+    walked.values[::10] = np.nan
+    made = calibrate(Request(terms(43_200, measure=MeasureName("latency", "p99"), no_data="fire"), {}, (walked,)))
+    assert made.bound is not None
+    assert made.tail is not None
+    assert np.isfinite([made.bound, made.tail.scale, made.expected, made.low, made.high]).all()
+    assert 10 < made.bound < 30
+
+
+def test_one_stretch_of_history_does_not_make_it_certain() -> None:
+    made = calibrate(Request(terms(43_200, measure=MeasureName("latency", "p99")), {}, (walk(300, 1),)))
+    assert made.expected == pytest.approx(1)
+    assert made.low < 0.5
+    assert made.high > 2
+
+
+def test_a_history_that_never_moves_says_so() -> None:
+    still = Drawn(np.zeros((300, 1)), np.full((300, 1), np.nan))
+    made = calibrate(Request(terms(43_200, measure=MeasureName("errors", "share")), {}, (still,)))
+    assert (made.bound, made.reason) == (None, "not calibrated: the scores of 300 quiet windows move too seldom to tell their tail")

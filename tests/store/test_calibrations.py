@@ -1,6 +1,7 @@
 """Calibrated bounds, and the earlier scores that conditions see."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from watchtower.core.calibration import Calibration
@@ -45,6 +46,12 @@ def test_one_without_a_bound_keeps_its_reason(store: Store) -> None:
     store.calibrations.save(Calibration(None, "not calibrated: needs history", rule="R", model="fraud", digest="d1"))
     (kept,) = store.calibrations.of("fraud").values()
     assert (kept.bound, kept.reason) == (None, "not calibrated: needs history")
+
+
+def test_one_that_cannot_be_read_is_none(store: Store) -> None:
+    store.calibrations.save(replace(MADE, rule="Broken", digest="d2", expected=float("nan")))
+    store.calibrations.save(MADE)
+    assert list(store.calibrations.of("fraud")) == [CalibrationKey("fraud", "d1", "b1")]
 
 
 def test_scores_before_a_window_come_oldest_first_and_only_those_that_were_asked_for(store: Store, window: Callable[[int], Window]) -> None:

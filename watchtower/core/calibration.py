@@ -177,9 +177,11 @@ def _padded(values: Floats, length: int) -> Floats:
 
 def _from_history(request: Request, history: _Both | None, seen: int, rng: np.random.Generator) -> Calibration:
     """What is no comparison with a reference cannot be drawn: only history says how it moves."""
-    found = history.level(request.terms.times, request.terms.period) if history is not None and seen >= HISTORY else None
-    if history is None or found is None:
+    if history is None or seen < HISTORY:
         return Calibration(None, f"not calibrated: needs history ({seen} of {HISTORY} quiet windows)", history=seen, seed=request.seed)
+    found = history.level(request.terms.times, request.terms.period)
+    if found is None:
+        return Calibration(None, f"not calibrated: the scores of {seen:,} quiet windows move too seldom to tell their tail", history=seen, seed=request.seed)
     return _told(request, found.bound, found.tail, history, history, 1.0, rng)
 
 

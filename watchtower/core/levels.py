@@ -1,12 +1,13 @@
 """Which bound a budget of alarms asks for, and how often a bound would be passed. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from watchtower.core.firing import Runs, peaks, transitions
 from watchtower.core.tails import Tail, fitted
+from watchtower.nouns.batch import Floats, Ints
 
 LEAST = 20
 """Alarms that must be expected in the runs for the bound to be counted in them; a rarer budget is read from the tail."""
@@ -54,7 +55,7 @@ def level(them: Runs, plain: Runs, times: float, period: float, *, least: int = 
 def _tail(plain: Runs, threshold: float) -> Tail | None:
     """The tail over *threshold*, or over the next lower score where scores are so coarse that too few are over it."""
     for _ in range(_LOWER):
-        tops, _ = peaks(plain, threshold)
+        tops, _ = _bounded_peaks(plain, threshold)
         tail = fitted(tops, (threshold + float(tops.min())) / 2) if len(tops) else None  # between two scores: coarse ones have a gap there
         lower = plain.held[np.isfinite(plain.held) & (plain.held < threshold)]
         if tail is not None or not len(lower):
@@ -91,20 +92,34 @@ def counted(count: Callable[[float], int], them: Runs, wanted: float) -> float:
 
 
 def expected(them: Runs, plain: Runs, bound: float, period: float, tail: Tail | None, rng: np.random.Generator) -> Expected:  # noqa: PLR0913, PLR0917  what an expectation rests on
-    """Alarms at *bound* in *period* windows, with bounds from runs drawn again; of a *tail*, from its fit to the runs' peaks."""
+    """Alarms at *bound* in *period* windows, with bounds from runs drawn again (alarms, where the runs are few); of a *tail*, from its fit to the peaks.
+
+    Alarms that no bound keeps from firing (`no_data: fire`) are no part of a tail.
+    """
     if tail is None or bound <= tail.threshold:
         return _of_runs(transitions(them, bound), them, period, rng)
-    tops, owners = peaks(plain, tail.threshold)
-    share = tail.count / plain.windows * tail.beyond(bound)
-    found = []
+    tops, owners = _bounded_peaks(plain, tail.threshold)
+    rates = [refit.count / plain.windows * refit.beyond(bound) for refit in _refits(tops, owners, len(plain.lengths), tail.threshold, rng) if refit is not None]
+    value = tail.count / plain.windows * tail.beyond(bound)
+    low, high = np.quantile(rates, [0.025, 0.975]) if rates else (0.0, poisson(tail.count)[1] / plain.windows * tail.beyond(bound))
+    return Expected(value * period, float(low) * period, float(high) * period)
+
+
+def _refits(tops: Floats, owners: Ints, runs: int, threshold: float, rng: np.random.Generator) -> Iterator[Tail | None]:
+    """The tail over *threshold* of whole runs drawn again, or of the alarms themselves where there are too few runs to draw from."""
     for _ in range(_RESAMPLED):
-        again = rng.integers(0, len(plain.lengths), len(plain.lengths))
-        weights = np.bincount(again, minlength=len(plain.lengths))[owners]
-        refit = fitted(np.repeat(tops, weights), tail.threshold)
-        if refit is not None:
-            found.append(refit.count / plain.windows * refit.beyond(bound))
-    low, high = np.quantile(found, [0.025, 0.975]) if found else (0.0, np.inf)
-    return Expected(share * period, float(low) * period, float(high) * period)
+        if runs < LEAST:
+            yield fitted(rng.choice(tops, rng.poisson(len(tops))), threshold)
+            continue
+        weights = np.bincount(rng.integers(0, runs, runs), minlength=runs)[owners]
+        yield fitted(np.repeat(tops, weights), threshold)
+
+
+def _bounded_peaks(them: Runs, bound: float) -> tuple[Floats, Ints]:
+    """As :func:`peaks`, without the alarms that no bound keeps from firing (`no_data: fire`)."""
+    tops, owners = peaks(them, bound)
+    finite = np.isfinite(tops)
+    return tops[finite], owners[finite]
 
 
 def _of_runs(begun: np.ndarray[tuple[int], np.dtype[np.int64]], them: Runs, period: float, rng: np.random.Generator) -> Expected:

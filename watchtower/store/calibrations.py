@@ -49,7 +49,15 @@ class CalibrationRows:
             tx.execute(new.on_conflict_do_update(index_elements=["model", "rule"], set_={name: new.excluded[name] for name in row}))
 
     def of(self, model: str) -> dict[CalibrationKey, Calibration]:
-        """The model's calibrations."""
+        """The model's calibrations; one that cannot be read (another release wrote it) is none, so that it is made anew."""
         with self._database.reading() as tx:
             rows = tx.execute(sa.select(calibrations).where(calibrations.c.model == model).order_by(calibrations.c.rule)).all()
-        return {CalibrationKey(row.model, row.digest, row.binning): _DECODER.decode(row.body) for row in rows}
+        found = {CalibrationKey(row.model, row.digest, row.binning): _read(row.body) for row in rows}
+        return {key: made for key, made in found.items() if made is not None}
+
+
+def _read(body: bytes) -> Calibration | None:
+    try:
+        return _DECODER.decode(body)
+    except msgspec.ValidationError:
+        return None

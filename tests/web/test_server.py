@@ -2,7 +2,12 @@
 
 import json
 import socket
+import subprocess
+import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Semaphore
+from time import monotonic
 
 import pytest
 
@@ -52,3 +57,51 @@ def test_a_taken_port_is_said_with_what_to_do() -> None:
         server = Server(create_app(Empty()), f"127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(ConfigError, match=r"cannot listen at .* is another daemon running"):
             server.start()
+
+
+class Slow(Empty):
+    """Its reports take until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go = Semaphore(0), Event()
+
+    def report(self, incident_id: str) -> str | None:
+        self.asked.release()
+        assert self.go.wait(30)
+        return f"report of {incident_id}"
+
+
+def test_reports_that_hang_hold_up_no_other_answer() -> None:
+    view = Slow()
+    server = Server(create_app(view), "127.0.0.1:0")
+    address = server.start()
+    with ThreadPoolExecutor(6) as people:
+        reports = [people.submit(urllib.request.urlopen, f"{address}/incidents/i-{i}/report", timeout=30) for i in range(6)]
+        assert view.asked.acquire(timeout=10)
+        for path in ("readyz", "api/v1/status", "metrics"):
+            assert urllib.request.urlopen(f"{address}/{path}", timeout=10).status == 200
+        view.go.set()
+        assert sorted(each.result().read().decode() for each in reports) == [f"report of i-{i}" for i in range(6)]
+    server.stop()
+
+
+HANGS = """
+import sys, time, urllib.request
+from threading import Thread
+from tests.web.test_server import Slow
+from watchtower.web.app import create_app
+from watchtower.web.server import Server
+view = Slow()
+server = Server(create_app(view), "127.0.0.1:0")
+address = server.start()
+Thread(target=lambda: urllib.request.urlopen(f"{address}/incidents/i-1/report"), daemon=True).start()
+view.asked.acquire()
+server.stop()
+"""
+
+
+def test_a_report_that_hangs_does_not_hold_up_the_end() -> None:
+    began = monotonic()
+    subprocess.run([sys.executable, "-c", HANGS], check=False, timeout=60, capture_output=True)
+    assert monotonic() - began < 20  # the report itself would take 30 s

@@ -1,11 +1,13 @@
 """The pages and the API: read only but for what is posted."""
 
-from asyncio import get_running_loop
+from asyncio import AbstractEventLoop, Future, Lock, get_running_loop
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 import msgspec
@@ -45,10 +47,19 @@ class _Rooms:
     tokens: Tokens | None
     metrics_public: bool
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "web-store"))
+    turn: Lock = field(default_factory=Lock)
 
     async def off_loop(self, ask: Callable[[], Answer]) -> Answer:
         """Asks in a thread, so that a slow store does not hold the other answers."""
         return await get_running_loop().run_in_executor(self.threads, ask)
+
+    async def apart(self, ask: Callable[[], Answer]) -> Answer:
+        """Asks in a thread of its own that ends with the process, one at a time: what takes minutes holds up neither the other answers nor the end."""
+        async with self.turn:
+            loop = get_running_loop()
+            answer: Future[Answer] = loop.create_future()
+            Thread(target=_answer, args=(ask, loop, answer), name="web-apart", daemon=True).start()
+            return await answer
 
     def guard(self, request: Request, *, public: bool = False) -> None:
         """401 where a token is needed and not given."""
@@ -63,6 +74,20 @@ class _Rooms:
         if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
             raise HTTPException(403, "a page of another site asks")
         self.guard(request)
+
+
+def _answer(ask: Callable[[], Answer], loop: AbstractEventLoop, answer: "Future[Answer]") -> None:
+    def tell(found: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(lambda: None if answer.done() else found())
+
+    try:
+        given = ask()
+    except Exception as problem:  # noqa: BLE001  the route's to tell
+        failed = problem
+        tell(lambda: answer.set_exception(failed))
+    else:
+        tell(lambda: answer.set_result(given))
 
 
 def create_app(view: StatusView, *, tokens: Tokens | None = None, metrics_public: bool = True, labels: LabelDesk | None = None) -> Starlette:
@@ -166,10 +191,10 @@ _REPORT = _HEADERS | {
 
 
 def _pages(rooms: _Rooms) -> list[Route]:
-    def page(path: str, ask: Callable[[Request], str | None], headers: Mapping[str, str] = _HEADERS) -> Route:
+    def page(path: str, ask: Callable[[Request], str | None], headers: Mapping[str, str] = _HEADERS, *, slow: bool = False) -> Route:
         async def answer(request: Request) -> Response:
             rooms.guard(request)
-            html = await rooms.off_loop(partial(ask, request))
+            html = await (rooms.apart if slow else rooms.off_loop)(partial(ask, request))
             if html is None:
                 raise HTTPException(404, f"there is nothing at {request.url.path}; the models are at /")
             return Response(html, headers=headers, media_type="text/html")
@@ -181,6 +206,6 @@ def _pages(rooms: _Rooms) -> list[Route]:
         page("/", lambda _: pages.overview(view)),
         page("/models/{model:path}", lambda request: pages.model(view, request.path_params["model"])),
         page("/incidents", lambda _: pages.incidents(view)),
-        page("/incidents/{id}/report", lambda request: view.report(request.path_params["id"]), _REPORT),
+        page("/incidents/{id}/report", lambda request: view.report(request.path_params["id"]), _REPORT, slow=True),
         page("/incidents/{id}", lambda request: pages.incident(view, request.path_params["id"])),
     ]

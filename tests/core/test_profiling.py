@@ -12,10 +12,10 @@ from watchtower.core.merging import merge
 from watchtower.core.profiling import Bound, Folder
 from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.nouns.batch import Catalog, Column, FeatureType, Messages, NumberColumn, PredictionKind, Schema, TextColumn
-from watchtower.nouns.binning import PREDICTION
+from watchtower.nouns.binning import PREDICTION, NumericBins
 from watchtower.nouns.profile import Delta
-from watchtower.nouns.settings import WindowSettings
-from watchtower.nouns.window import Partition, moment
+from watchtower.nouns.settings import FeatureSettings, WindowSettings
+from watchtower.nouns.window import Partition, micros, moment
 
 START = datetime(2026, 5, 11, 6, tzinfo=UTC)
 SETTINGS = WindowSettings(size=timedelta(seconds=30), lateness=timedelta(seconds=10))
@@ -129,3 +129,27 @@ def test_what_was_handed_out_is_not_handed_out_again() -> None:
     assert again.is_empty
     assert not again.progress
     assert moment(0).year == 1970
+
+
+@pytest.mark.parametrize("known_late", [False, True])
+def test_texts_of_windows_before_a_new_reference_are_held_against_the_words_of_theirs(known_late: bool) -> None:  # noqa: FBT001  a table's column
+    """The old reference knows "red", the new one "blue": red texts are known before the change, unknown after it."""
+    notes = {"note": FeatureSettings(type=FeatureType.TEXT)}
+    old, new = (make_binning({"note": TextColumn(np.zeros(2, dtype=np.int32), (name,))}, notes, None, ()) for name in ("red", "blue"))
+    folder = Folder(SETTINGS)
+    before, after = Bound(old, 0), Bound(new, micros(START) + 30_000_000, Bound(old, 0))
+    folder.bound["fraud"] = before if known_late else after
+    folder.assign([HERE])
+    catalog = Catalog({"fraud": Schema({"note": FeatureType.TEXT}, PredictionKind.PROBABILITY)})
+    for first, rows in enumerate([[row(1, features={"note": "red"})], [row(2, features={"note": "red"})], [row(31, features={"note": "red"})]]):
+        line.fold([messages(rows, first)], WatchtowerJson(), catalog, folder, now=None, ended=True)
+        folder.bound["fraud"] = after
+    shares = {}
+    for key, profile in folder.take(None).profiles.items():
+        binning = old if key.window.start == START else new
+        assert profile.binning == binning.id
+        i = binning.subjects.index("note.unknown_words")
+        bins = binning.bins[i]
+        assert isinstance(bins, NumericBins)
+        shares[key.window.start == START] = bins.mean + profile.moments[i, 1] / profile.moments[i, 0]
+    assert shares == {True: 0.0, False: 1.0}

@@ -167,8 +167,7 @@ class Folder:
             batch, late = sliced(batch, np.flatnonzero(served)), late[served]
         bound = self.bound.get(batch.model)
         self.halves.add(batch, None if bound is None else bound.binning)
-        batch = self._derived(batch)
-        for version, start, is_late, part in _groups(batch, late, _micros(self.settings.size)):
+        for version, start, is_late, part in _groups(self._derived(batch), late, _micros(self.settings.size)):
             self._totals[batch.model, version].add(part, late=is_late)
             self._fold_window(part, version, start, late=is_late)
 
@@ -190,7 +189,9 @@ class Folder:
         window = window_of(start, self.settings.size)
         bound = self.bound.get(part.model)
         binning = bound.at(start) if bound is not None else None
-        self._tally(Key(part.model, version, "", window), binning, late=late).add(part)
+        tally = self._tally(Key(part.model, version, "", window), binning, late=late)
+        part = part if bound is None or tally.binning is bound.binning else replace(part, derived=None)  # made as the newest binning has it
+        tally.add(part)
         for column, values in (binning.segments if binning is not None else {}).items():
             for value, rows in segment_rows(part.features.get(column), values, len(part)):
                 self._tally(Key(part.model, version, f"{column}={value}", window), binning, late=late).add(sliced(part, rows))

@@ -7,6 +7,7 @@ import pytest
 
 from tests.measures.views import folded, served, told, view
 from watchtower.core.binning import make_binning
+from watchtower.core.referencing import with_lacking
 from watchtower.core.sketching import KEPT, IdTally, merge_ids
 from watchtower.measures.quality import Quality
 from watchtower.nouns.batch import Column, FeatureType, NumberColumn, TextColumn
@@ -143,6 +144,18 @@ def test_new_gone_and_retyped_features_are_counted_and_named() -> None:
     assert changed(fine, 20, "device", "amount") == (1.0, "new: device")
     assert changed({"amount": fine["amount"]}, 20, "land") == (2.0, "new: land, gone: country")
     assert changed({**fine, "amount": texts(*[0] * 20)}, 20) == (1.0, "another type: amount")
+
+
+@pytest.mark.parametrize("rows", [20, 401])
+def test_a_feature_that_the_versions_own_file_lacks_is_gone_by_the_models_reference(rows: int) -> None:
+    """The file has 10 rows and no country; the model's reference has 1,000 with one."""
+    reference: dict[str, Column] = {"amount": NumberColumn(np.arange(1000.0)), "country": texts(*[0, 1] * 500)}
+    binning = make_binning(reference, {}, None, ())
+    file: dict[str, Column] = {"amount": NumberColumn(np.arange(10.0))}
+    own = with_lacking(binning, folded(binning, file, 10), folded(binning, reference, 1000), ["amount"])
+    live: dict[str, Column] = {"amount": NumberColumn(np.ones(rows))}
+    at = replace(view(folded(binning, live, rows), binning=binning), reference=own)
+    assert told(Quality().score("schema_changes", at)) == {"": 1.0}
 
 
 def test_a_feature_that_may_be_missing_by_chance_is_not_gone() -> None:

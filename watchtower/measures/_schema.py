@@ -28,7 +28,7 @@ def _changed(binning: Binning, profile: Profile, reference: Profile | None) -> I
         before = (0, 0) if reference is None else _misfits(binning, reference, i)
         if misfits > there and before[0] <= before[1]:
             yield f"another type: {subject}"
-        elif misfits + there == 0 and reference is not None and _was_expected(before[1], reference.rows, profile.rows):
+        elif misfits + there == 0 and reference is not None and _was_expected(before[1], _rows(binning, reference, i), profile.rows):
             yield f"gone: {subject}"
 
 
@@ -36,6 +36,11 @@ def _misfits(binning: Binning, profile: Profile, i: int) -> tuple[int, int]:
     """Type errors, and rows with a value that fits."""
     cells = profile.cells[binning.offsets[i] : binning.offsets[i + 1]]
     return int(profile.oddities[i, 0]), int(cells[:-1].sum())
+
+
+def _rows(binning: Binning, profile: Profile, i: int) -> int:
+    """Rows that are in the subject's cells; what a version's own file lacks has the cells of the model's reference, which has other rows."""
+    return int(profile.cells[binning.offsets[i] : binning.offsets[i + 1]].sum())
 
 
 def _was_expected(there: int, rows: int, now: int) -> bool:

@@ -56,3 +56,9 @@ def test_what_cannot_be_known_says_why() -> None:
 def test_settings_say_one_of_the_two() -> None:
     with pytest.raises(ValueError, match="say per_instance, or p99_limit"):
         CapacitySettings()
+
+
+def test_what_a_sum_of_weights_is_off_by_needs_no_instance() -> None:
+    """1,800 rows of a log that holds three of ten stand for 6,000, and a little more as floats add up."""
+    off = sum([1 / 0.3] * 900) + sum([1 / 0.3] * 900)
+    assert told(Capacity().score("instances", over(FIFTY, served(1800, max(off, 6000.000000000001))))) == {"": 12.0}

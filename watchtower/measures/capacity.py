@@ -11,6 +11,8 @@ from watchtower.nouns.score import Scores, View
 
 LEAST = 100
 """Rows with a latency that a window needs to say something of P99."""
+ROUNDED = 1e-9
+"""What a sum of floats may be off by, as a share of it."""
 Window = Mapping[str, Profile]
 
 
@@ -41,8 +43,8 @@ class Capacity(Measure):
 
 
 def instances(rate: float, per_instance: float) -> int:
-    """⌈T/Q⌉ + ⌈0.2·T/Q⌉; a fifth, and not 0.2 times, because 0.2 * 35 is a little over 7."""
-    need = rate / per_instance
+    """⌈T/Q⌉ + ⌈0.2·T/Q⌉; a fifth, and not 0.2 times, because 0.2 * 35 is a little over 7. What a sum of weights 1/0.3 is off by needs no instance."""
+    need = rate / per_instance * (1 - ROUNDED)
     return ceil(need) + ceil(need / 5)
 
 

@@ -12,8 +12,10 @@ from tests.measures.views import durations, folded, served
 from watchtower.core.binning import make_binning
 from watchtower.core.merging import empty
 from watchtower.core.scoring import score
+from watchtower.core.sketching import IdTally
 from watchtower.nouns.batch import Column, NumberColumn, PredictionKind, TextColumn
-from watchtower.nouns.profile import Profile
+from watchtower.nouns.profile import GpuReadings, Ids, Profile
+from watchtower.nouns.readings import NOTHING, Metered, Readings, Summary
 from watchtower.nouns.score import Closed, MeasureName, Need, Over, Scores, Slot
 from watchtower.nouns.window import Window
 
@@ -156,3 +158,28 @@ def test_the_own_sides_reason_comes_first_and_min_rows_holds_for_both_sides() ->
     assert scored("latency.p50", few, min_rows=60).reasons == ("50 of 60 rows 1d ago",)
     assert scored("latency.p50", few, min_rows=100).reasons[0] is not None
     assert scored("latency.p50", few, min_rows=50).values[0] == 0
+
+
+def test_a_models_share_of_a_device_is_compared_as_rows_log_it_on_both_sides() -> None:
+    """The device was read as half busy now, and nothing is known of then: 6 of 60 seconds on both sides are no difference."""
+    busy = replace(served(60), compute=durations([0.1] * 60), gpu={"cuda:0": GpuReadings(0, 0.0, 0.0, 1.0)})
+    read = Readings([Metered(WINDOW, "nvml", "gpu.utilization", "0", Summary.of(0.5))], NOTHING)
+    at = closed(busy, busy, readings=read)
+    assert by_subject(scored("gpu.model_share", at))["cuda:0"][0] == 0.0
+    assert scored("gpu.utilization", at).reasons == ("no utilization logged",)
+
+
+def test_duplicates_that_are_estimated_are_compared_by_their_intervals() -> None:
+    """Every id comes twice on both sides; 2,048 ids stand for 200,000 rows, whose own number would make any chance difference sure."""
+    sides = []
+    for side in ("a", "b"):
+        tally = IdTally()
+        tally.add([f"{side}{i // 2 if i % 3 else i}" for i in range(200_000)])
+        sides.append(tally.frozen())
+    binning = make_binning(columns(50, 0.0), {}, PredictionKind.PROBABILITY, ())
+    one, other = (replace(folded(binning, columns(50, 0.0), 50), ids=ids) for ids in sides)
+    found = scored("quality.duplicate_share", closed(one, other, binning=binning))
+    assert found.values[0] != 0.0
+    assert found.p_values[0] > 0.01
+    few = replace(one, ids=Ids(40, np.arange(30, dtype=np.uint64), np.ones(30, dtype=np.int64), is_whole=True))
+    assert scored("quality.duplicate_share", closed(few, other, binning=binning)).p_values[0] < 0.05

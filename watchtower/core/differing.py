@@ -13,9 +13,11 @@ from watchtower.measures import Measure
 from watchtower.nouns.batch import Floats, Ints
 from watchtower.nouns.binning import PREDICTION, NumericBins
 from watchtower.nouns.profile import Durations, Profile
+from watchtower.nouns.readings import Readings
 from watchtower.nouns.score import Closed, MeasureName, Need, Scores, View
 
 ABOUT_INTERVALS = "p from both 95 % intervals, as normal"
+ONLY_LOGGED = "only what rows log of machines is compared"
 UNTESTED = frozenset({"traffic.share", "traffic.imbalance", "latency.max", "quality.constant", "quality.schema_changes"})
 """Differences that have no p-value."""
 WITHOUT_OTHER_SIDE = frozenset({"resource", "capacity", "cost", "version", "importance", "estimated"})
@@ -42,8 +44,10 @@ def difference(closed: Closed, need: Need, place: tuple[str, str], profile: Prof
     value = own value - the other side's, in the measure's unit, its sign kept; `n` is the own side's. No score where either side has none. Shares are
     tested as two proportions, latencies by rank sums (tail quantiles by the rows beyond them too), means by Welch's t, `traffic.rate` as Poisson rates,
     whatever else has an interval on both sides by these as normal; what has none has no p-value, and no rule finds it unless it says `significance: null`.
+    Of devices only what rows log is compared, on both sides: what meters read is kept for no other time.
     """
     version, segment = place
+    closed = replace(closed, readings=Readings(reason=ONLY_LOGGED))
     reference = other_side(closed, replace(need, against=REFERENCE), version, segment)
     own = measured(closed, need, place, profile, reference)
     other = other_side(closed, need, "" if is_of_model(need.measure) else version, segment)
@@ -126,14 +130,29 @@ def _p_values(measure: MeasureName, subjects: Sequence[str], here: _Side, there:
         return _once(subjects, _rates(here, there)), ""
     if measure.family == "errors":
         return two_proportions(_with_status(here, subjects), here.n, _with_status(there, subjects), there.n), ""
-    if (measure.family, measure.name) in _COUNTED or (measure.family == "quality" and measure.name.endswith("_share")):
+    if _is_counted(measure) and not _is_estimated(measure, here, there):
         return two_proportions(_hits(here), here.n, _hits(there), there.n), ""
     if measure.family == "latency":
         return _once(subjects, _durations(measure.name, here.view.profile, there.view.profile)), ""
     if measure.family == "prediction":
         return _once(subjects, _means(measure.name, here.view, there.view)), ""
-    found = from_intervals(here.values - there.values, here.widths[0] + here.widths[1], there.widths[0] + there.widths[1])
+    found = from_intervals(here.values - there.values, *(_width(measure, side) for side in (here, there)))
     return found, f", {ABOUT_INTERVALS}" if np.isfinite(found).any() else ""
+
+
+def _is_counted(measure: MeasureName) -> bool:
+    return (measure.family, measure.name) in _COUNTED or (measure.family == "quality" and measure.name.endswith("_share"))
+
+
+def _is_estimated(measure: MeasureName, *sides: _Side) -> bool:
+    """Duplicates are estimated from a few ids, and then have an interval, where there are more than are kept: their rows would make them too sure."""
+    return measure.name == "duplicate_share" and any(np.isfinite(each).any() for side in sides for each in side.widths)
+
+
+def _width(measure: MeasureName, side: _Side) -> Floats:
+    """From end to end of each interval; duplicates without one were counted, not estimated."""
+    found: Floats = side.widths[0] + side.widths[1]
+    return np.nan_to_num(found) if measure.name == "duplicate_share" else found
 
 
 def _once(subjects: Sequence[str], p_value: float) -> Floats:

@@ -77,3 +77,10 @@ def test_a_store_of_an_earlier_release_gets_the_tables_that_it_lacks(url: str, c
     again.readings.add([metered(window(0), 1.0)], "nvml", TEN, FINE)
     assert len(again.readings.within(TEN, window(0).end, {"nvml"})) == 1
     again.close()
+
+
+def test_of_more_readings_than_one_look_takes_the_newest_windows_stay(store: Store, window: Minute, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watchtower.store.readings._MOST", 5)
+    store.readings.add([metered(window(n), float(n), subject=str(i)) for n in range(4) for i in range(2)], "nvml", TEN, FINE)
+    found = store.readings.within(window(0).start, window(3).end, {"nvml"})
+    assert [(row.window, row.subject) for row in found] == [(window(2), "0"), (window(2), "1"), (window(3), "0"), (window(3), "1")]

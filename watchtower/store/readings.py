@@ -1,5 +1,6 @@
 """What meters read, by base window, and how each meter does."""
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
@@ -13,6 +14,7 @@ from watchtower.store.codec import Json, decode_json, encode, stamp_micros
 from watchtower.store.database import Database
 from watchtower.store.tables import readings, state
 
+log = logging.getLogger(__name__)
 METER = "meter:"
 """How the names of meters begin in the table of single values."""
 _MOST = 100_000
@@ -36,12 +38,18 @@ class ReadingRows:
             tx.execute(told.on_conflict_do_update(index_elements=["name"], set_={"number": told.excluded.number, "body": told.excluded.body}))
 
     def within(self, start: datetime, end: datetime, meters: Collection[str]) -> list[Metered]:
-        """What *meters* read in the windows that begin at *start* or later and end at *end* or earlier, oldest first."""
+        """What *meters* read in the windows that begin at *start* or later and end at *end* or earlier, oldest first.
+
+        Where that is more than :data:`_MOST` rows the oldest windows are left out, whole ones.
+        """
         inside = (readings.c.window_start >= micros(start), readings.c.window_end <= micros(end), readings.c.window_end > micros(start))
-        order = (readings.c.window_end, readings.c.meter, readings.c.measure, readings.c.subject)
-        wanted = sa.select(readings).where(*inside, readings.c.meter.in_(sorted(meters))).order_by(*order).limit(_MOST)
+        order = (readings.c.window_end.desc(), readings.c.meter.desc(), readings.c.measure.desc(), readings.c.subject.desc())
+        wanted = sa.select(readings).where(*inside, readings.c.meter.in_(sorted(meters))).order_by(*order).limit(_MOST + 1)
         with self._database.reading() as tx:
-            found = tx.execute(wanted).all()
+            found = tx.execute(wanted).all()[::-1]
+        if len(found) > _MOST:
+            log.warning("readings_cut meters=%s from=%s to=%s rows=%d", ",".join(sorted(meters)), start, end, _MOST)
+            found = [row for row in found if row.window_end > found[0].window_end]
         return [Metered(Window(moment(row.window_start), moment(row.window_end)), row.meter, row.measure, row.subject, _summary(row)) for row in found]
 
     def keep_only(self, meters: Iterable[str]) -> None:

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.web.far_end import Empty, browser
-from watchtower.web.templating import plain, score, share
 from watchtower.web.sparkline import HEIGHT, sparkline
+from watchtower.web.templating import plain, score, share
 from watchtower.web.view import StoreView
 
 

@@ -42,10 +42,9 @@ class EvaluationRows:
     def commit(  # noqa: PLR0913  all that one evaluation is
         self, model: str, window: Window, profiles: Mapping[tuple[str, str], Profile], evaluation: Evaluation, *, now: datetime, joined: Joined | None = None
     ) -> None:
-        """Writes the evaluation of *window*, whose (version, segment) *profiles* become history; the deltas behind them go; labels in
-        them (*joined*) have met.
+        """Writes the evaluation of *window*, whose (version, segment) *profiles* become history; the deltas behind them go.
 
-        Fenced, and nothing is written, where another replica leads, the window was evaluated already, or the model's plan moved since the memory
+        *joined* are the labels in them that have met their predictions. Fenced, and nothing is written, where another replica leads, the window was evaluated already, or the model's plan moved since the memory
         was loaded.
         """
         memory = replace(evaluation.memory, evaluated_through=window.end)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watchtower.core.attributing import of_version
-from watchtower.core.spanning import together
 from watchtower.core.reporting import features, named, why
 from watchtower.core.slicing import column_at, sliced
+from watchtower.core.spanning import together
 from watchtower.core.trialling import sample
 from watchtower.edges.children import call
 from watchtower.edges.tables import read_table_apart

@@ -44,8 +44,8 @@ class EvaluationRows:
     ) -> None:
         """Writes the evaluation of *window*, whose (version, segment) *profiles* become history; the deltas behind them go.
 
-        *joined* are the labels in them that have met their predictions. Fenced, and nothing is written, where another replica leads, the window was evaluated already, or the model's plan moved since the memory
-        was loaded.
+        *joined* are the labels in them that have met their predictions. Fenced, and nothing is written, where another replica leads, the window was
+        evaluated already, or the model's plan moved since the memory was loaded.
         """
         memory = replace(evaluation.memory, evaluated_through=window.end)
         if memory.plan is not None and evaluation.facts:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.measures.views import folded
-from watchtower.core.attributing import CELLS, IDS, attributed, attribution, outside, words
+from watchtower.core.attributing import CELLS, IDS, Distances, attributed, attribution, outside, words
 from watchtower.core.binning import make_binning, make_reference_profile
 from watchtower.core.slicing import column_at
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
 from watchtower.nouns.attribution import Attribution, Outside
-from watchtower.nouns.batch import Column, NumberColumn, PredictionBatch, TextColumn
+from watchtower.nouns.batch import Column, NumberColumn, PredictionBatch, PredictionKind, TextColumn
 from watchtower.nouns.plan import Evaluation, Incident, Memory
 from watchtower.nouns.score import Board, Closed, Over
 from watchtower.nouns.window import Partition, Window
@@ -61,8 +61,8 @@ def closed() -> Closed:
     return Closed("fraud", WINDOW, "7", profiles, {("", Over()): 1}, references, {}, BINNING, "")
 
 
-def found(subject: str = "amount", weights: dict[str, float] | None = None) -> Attribution:
-    return attribution(closed(), "7", "", Over(), subject, weights or {})
+def found(subject: str | None = "amount", weights: dict[str, float] | None = None) -> Attribution:
+    return attribution(Distances(closed()), "7", "", Over(), subject, weights or {})
 
 
 def test_features_are_ranked_by_how_far_they_moved_and_their_shares_add_up() -> None:
@@ -94,12 +94,38 @@ def test_the_cells_that_moved_most_are_told_with_both_shares() -> None:
 
 
 def test_an_alert_on_nothing_in_particular_is_told_about_the_feature_that_moved_most() -> None:
-    assert found(subject="").cells[0].subject == "amount"
+    assert found(subject=None).cells[0].subject == "amount"
+
+
+def test_about_all_features_is_not_about_the_prediction() -> None:
+    prediction: dict[str, Column] = {"": NumberColumn(RNG.normal(0, 1, ROWS))}
+    binning = make_binning(REFERENCE | prediction, {}, PredictionKind.NUMBER, ())
+    moved: dict[str, Column] = {"": NumberColumn(RNG.normal(1, 1, ROWS))}
+    whole = Closed(
+        "fraud",
+        WINDOW,
+        "7",
+        {("7", "", Over()): folded(binning, NOW | moved, ROWS)},
+        {},
+        {("", ""): make_reference_profile(binning, REFERENCE | prediction, ROWS)},
+        {},
+        binning,
+        "",
+    )
+    assert [attribution(Distances(whole), "7", "", Over(), each, {}).cells[0].subject for each in (None, "")] == ["amount", ""]
+
+
+def test_distances_are_made_once_however_many_alerts_begin_to_fire() -> None:
+    distances = Distances(closed())
+    one, other = distances.of("7", "country=DE", Over()), distances.of("7", "country=DE", Over())
+    assert one is other
+    assert one is not None
+    assert distances.of("8", "", Over()) is None
 
 
 def test_without_a_reference_the_reason_is_told() -> None:
     bare = Closed("fraud", WINDOW, "7", {}, {}, {}, {}, None, "reference: 7 of 15 windows")
-    assert attribution(bare, "7", "", Over(), "amount", {}) == Attribution(reason="reference: 7 of 15 windows")
+    assert attribution(Distances(bare), "7", "", Over(), "amount", {}) == Attribution(reason="reference: 7 of 15 windows")
 
 
 def batch(of: dict[str, Column], ids: list[str]) -> PredictionBatch:

@@ -27,27 +27,48 @@ _LEAST = 50
 _SURE = 0.01
 
 
-def attribution(closed: Closed, version: str, segment: str, over: Over, subject: str, weights: Mapping[str, float]) -> Attribution:  # noqa: PLR0913, PLR0917  which score it was
+class Distances:
+    """How far each feature moved, by (version, segment, over) of one closed window: made once, however many alerts begin to fire in it."""
+
+    def __init__(self, closed: Closed) -> None:
+        """Of *closed*."""
+        self.closed = closed
+        self._made: dict[tuple[str, str, Over], Scores] = {}
+
+    def of(self, version: str, segment: str, over: Over) -> Scores | None:
+        """Of every subject of the binning; None without a reference, or rows under it."""
+        binning, profile = self.closed.binning, self.closed.profiles.get((version, segment, over))
+        reference = _reference(self.closed, version, segment)
+        if binning is None or reference is None or profile is None or not profile.rows or profile.binning != binning.id:
+            return None
+        key = (version, segment, over)
+        if key not in self._made:
+            self._made[key] = JensenShannon().score(Pair(binning, reference, profile, tuple(range(len(binning.subjects))), _LEAST))
+        return self._made[key]
+
+
+def attribution(distances: Distances, version: str, segment: str, over: Over, subject: str | None, weights: Mapping[str, float]) -> Attribution:  # noqa: PLR0913, PLR0917  which score it was
     """What moved in the windows of *over* of one (version, segment), against the reference.
 
-    *subject* is the alert's own feature ("" or unknown: the one that moved most), whose segments and cells are told first; *weights* are
-    importances by feature, empty: all alike. Without a reference, or rows, the reason why.
+    *subject* is the alert's own feature, or the prediction (None or unknown: the feature that moved most), whose segments and cells are told first;
+    *weights* are importances by feature, empty: all alike. Without a reference, or rows, the reason why.
     """
+    closed = distances.closed
     binning, profile = closed.binning, closed.profiles.get((version, segment, over))
-    reference = _reference(closed, version, segment)
+    reference, scores = _reference(closed, version, segment), distances.of(version, segment, over)
     if binning is None or reference is None:
         return Attribution(reason=closed.reason or "no reference")
-    if profile is None or not profile.rows or profile.binning != binning.id:
+    if profile is None or scores is None:
         return Attribution(reason="no rows under this reference")
-    subjects = tuple(each for each in binning.subjects if not binning.is_of_prediction(each))
-    ranked = _ranked(_distances(binning, reference, profile, subjects), weights)
+    ranked = _ranked(scores, [i for i, each in enumerate(binning.subjects) if not binning.is_of_prediction(each)], weights)
     if subject not in binning.subjects and ranked:
         subject = ranked[0].subject
-    told = list(dict.fromkeys([subject, *(each.subject for each in ranked[:3] if each.p_value is None or each.p_value < _SURE)]))
+    sure = [each.subject for each in ranked[:3] if each.p_value is None or each.p_value < _SURE]
+    told = list(dict.fromkeys(sure if subject is None else [subject, *sure]))
     cells = [cell for each in told if each in binning.subjects for cell in _moved_cells(binning, reference, profile, each)]
     return Attribution(
         features=tuple(ranked[:FEATURES]),
-        segment=_segment(closed, version, over, subject) if segment == "" else None,
+        segment=_segment(distances, version, over, subject) if segment == "" and subject is not None else None,
         cells=tuple(cells[:CELLS]),
     )
 
@@ -117,14 +138,9 @@ def _reference(closed: Closed, version: str, segment: str) -> Profile | None:
     return closed.references.get((version, segment)) or closed.references.get(("", segment))
 
 
-def _distances(binning: Binning, reference: Profile, profile: Profile, subjects: Sequence[str]) -> Scores:
-    indexes = tuple(binning.subjects.index(subject) for subject in subjects)
-    return JensenShannon().score(Pair(binning, reference, profile, indexes, _LEAST))
-
-
-def _ranked(scores: Scores, weights: Mapping[str, float]) -> list[Moved]:
-    """Features with a score, by weight x distance, largest first."""
-    there = [i for i, reason in enumerate(scores.reasons) if reason is None]
+def _ranked(scores: Scores, features: Sequence[int], weights: Mapping[str, float]) -> list[Moved]:
+    """Those of *features* with a score, by weight x distance, largest first."""
+    there = [i for i in features if scores.reasons[i] is None]
     weighted = {i: weights.get(scores.subjects[i], 0.0 if weights else 1.0) * float(scores.values[i]) for i in there}
     total = sum(weighted.values())
     moved = [
@@ -140,19 +156,17 @@ def _ranked(scores: Scores, weights: Mapping[str, float]) -> list[Moved]:
     return sorted(moved, key=lambda each: (-each.share, -each.value, each.subject))
 
 
-def _segment(closed: Closed, version: str, over: Over, subject: str) -> SegmentMoved | None:
+def _segment(distances: Distances, version: str, over: Over, subject: str) -> SegmentMoved | None:
     """Where *subject* moved most, of the segments in which that is no chance; None where there are none."""
-    binning = closed.binning
+    binning = distances.closed.binning
     if binning is None or subject not in binning.subjects:
         return None
+    i = binning.subjects.index(subject)
     found: list[SegmentMoved] = []
-    for its_version, segment, its_over in closed.profiles:
-        profile, reference = closed.profiles[its_version, segment, its_over], _reference(closed, version, segment)
-        if its_version != version or its_over != over or not segment or reference is None or profile.binning != binning.id:
-            continue
-        scores = _distances(binning, reference, profile, [subject])
-        if scores.reasons[0] is None and (np.isnan(scores.p_values[0]) or scores.p_values[0] < _SURE):
-            found.append(SegmentMoved(segment, subject, float(scores.values[0]), int(scores.n[0])))
+    for its_version, segment, its_over in distances.closed.profiles:
+        scores = distances.of(version, segment, over) if segment and its_version == version and its_over == over else None
+        if scores is not None and scores.reasons[i] is None and (np.isnan(scores.p_values[i]) or scores.p_values[i] < _SURE):
+            found.append(SegmentMoved(segment, subject, float(scores.values[i]), int(scores.n[i])))
     return max(found, key=lambda each: (each.value, each.n), default=None)
 
 

@@ -1,18 +1,18 @@
 """Attributes alerts that begin to fire: what moved, from the closed window, and which rows are beyond the reference, from the rows."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 from watchtower.core import attributing
-from watchtower.core.rules import Rule, RuleBook
+from watchtower.core.rules import RuleBook
 from watchtower.nouns.alert import Alert, AlertId
 from watchtower.nouns.attribution import Attribution, Outside
 from watchtower.nouns.batch import Schema
+from watchtower.nouns.binning import PREDICTION
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.plan import Evaluation
-from watchtower.nouns.score import Closed, Over
+from watchtower.nouns.score import Closed, Need, Over
 from watchtower.workers.rows import RowReader
 
 log = logging.getLogger(__name__)
@@ -34,12 +34,13 @@ class Attributor:
         rules = {rule.name: rule for rule in book.of(closed.model)}
         found: dict[AlertId, Attribution] = {}
         beyond: dict[tuple[str, str], Outside | None] = {}
+        distances = attributing.Distances(closed)
         for alert in attributing.newly_firing(evaluation):
-            over = _over(rules[alert.id.rule], book.size) if alert.id.rule in rules else None
-            if over is None:
+            needs = list(rules[alert.id.rule].needs(book.size)) if alert.id.rule in rules else []
+            if not any(need.measure.family in attributing.FAMILIES for need in needs):
                 continue
             weights = self.weights(closed.model, alert.version)
-            moved = attributing.attribution(closed, alert.version, alert.id.segment, over, alert.id.subject, weights)
+            moved = attributing.attribution(distances, alert.version, alert.id.segment, needs[0].over, _subject(alert, needs), weights)
             if not moved.reason:
                 moved = replace(moved, outside=self._outside(closed, alert, beyond))
             found[alert.id] = moved
@@ -64,7 +65,6 @@ class Attributor:
         return None if batch is None else attributing.outside(closed.binning, attributing.of_version(batch, version))
 
 
-def _over(rule: Rule, size: timedelta) -> Over | None:
-    """The windows of the first score that the rule reads; None where it is not about values."""
-    needs = list(rule.needs(size))
-    return needs[0].over if needs and any(need.measure.family in attributing.FAMILIES for need in needs) else None
+def _subject(alert: Alert, needs: Sequence[Need]) -> str | None:
+    """What the alert is about: its feature, the prediction where its rule reads that, None where it is about all of them."""
+    return alert.id.subject or (PREDICTION if needs[0].measure.family == "prediction" else None)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,9 +13,15 @@ from watchtower.cli.main import main
 from watchtower.core.binning import make_binning, make_reference_profile
 from watchtower.core.reporting import features, why
 from watchtower.edges.children import call
-from watchtower.nouns.batch import Column, FeatureType, NumberColumn, TextColumn
+from watchtower.nouns.batch import Column, FeatureType, NumberColumn, PredictionBatch, TextColumn
 from watchtower.nouns.report import EvidentlyReport, FeatureLine, Opinion, Table
+from watchtower.nouns.settings import FileReference, Watched
+from watchtower.store import Store, StoredReference
+from watchtower.store.references import Accepted
 from watchtower.workers import _evidently
+from watchtower.workers.references import References, schema_of
+from watchtower.workers.reports import Reporter
+from watchtower.workers.rows import RowReader
 
 pytest.importorskip("evidently", reason="reports need the extra 'reports'")
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -143,3 +150,28 @@ def test_a_replays_report_names_the_drifted_feature_and_holds_evidentlys_page(tm
     assert 'sandbox="allow-scripts"' in text
     assert "drawDashboard" in text
     assert "Drift" in text[text.index("<h2>Alerts</h2>") :]
+
+
+def test_evidently_gets_the_rows_of_the_reference_that_was_accepted(tmp_path: Path) -> None:
+    for name, rows in (("old", 300), ("new", 40)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"age": i, "prediction": 0.5}) + "\n" for i in range(rows)))
+    watched = Watched(reference=FileReference(kind="file", path=str(tmp_path / "old.jsonl")))
+    table: dict[str, Column] = {"age": NumberColumn(np.arange(300.0))}
+    binning = make_binning(table, {}, None, ())
+    stored = StoredReference(binning, TEN, {("", ""): make_reference_profile(binning, table, 300)})
+    store = Store.open("sqlite://", now=lambda: TEN)
+    store.references.begin("fraud", stored)
+    reporter = Reporter(store, RowReader(()), References(store, lambda _: watched, RowReader(()), timedelta(minutes=1)), lambda _: watched)
+
+    def given(reference: StoredReference) -> int:
+        found = reporter._reference("fraud", reference, schema_of(reference, watched), "7")
+        assert not isinstance(found, PredictionBatch)
+        age = found["age"]
+        assert isinstance(age, NumberColumn)
+        return len(age.values)
+
+    assert given(stored) == 300
+    accepted = replace(stored, valid_from=TEN + timedelta(hours=1), accepted=True)
+    store.references.accept("fraud", accepted, Accepted("me", TEN, str(tmp_path / "new.jsonl"), 40))
+    assert given(accepted) == 40
+    store.close()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from watchtower.core.attributing import of_version
 from watchtower.core.reporting import features, named, why
@@ -22,6 +23,7 @@ from watchtower.store import Store, StoredReference
 from watchtower.store.history import Stretch
 from watchtower.store.plain import Row, alert_rows
 from watchtower.store.windows import ClosedRow
+from watchtower.workers.accepted import accepted_inputs
 from watchtower.workers.references import References, file_of, schema_of
 from watchtower.workers.rows import RowReader
 
@@ -77,8 +79,8 @@ class Reporter:
 
     def _past(self, model: str, until: datetime | None) -> tuple[StoredReference, list[ClosedRow]]:
         end = until or self.store.history.newest(model)
-        stored = self.references.of(model)
         past = [] if end is None else self.store.windows.history(model, end, MOST_WINDOWS)
+        stored = self.store.references.load(model, past[-1].window.start) if past else None
         if not past:
             msg = f"{model}: no window was evaluated yet"
             raise Unavailable(msg)
@@ -114,8 +116,12 @@ class Reporter:
         return sliced(batch, sample(len(batch), SAMPLE, None))
 
     def _reference(self, model: str, stored: StoredReference, schema: Schema, live: str) -> PredictionBatch | Mapping[str, Column]:
-        """The reference's rows: its file's, or those of the first windows, read again."""
+        """The reference's rows: its file's, those of the first windows, or what was accepted in their place, read again."""
         settings = self.watched(model)
+        if stored.accepted and not _has_own_file(settings, live):
+            found = accepted_inputs(self.store, self.rows, model, settings, schema.features, stored)
+            columns = {**found.columns, **({PREDICTION: found.predictions} if found.predictions is not None else {})}
+            return {name: column_at(column, sample(found.count, SAMPLE, None)) for name, column in columns.items()}
         if isinstance(settings.reference, FileReference):
             path = file_of(settings.reference.path, live)
             if path is None:
@@ -132,6 +138,12 @@ class Reporter:
             raise Unavailable(msg)
         whole = together([profile for each in first for (_, segment), profile in each.profiles.items() if segment == ""])
         return self._read(model, whole, Window(first[0].window.start, first[-1].window.end), schema, "")
+
+
+def _has_own_file(settings: Watched, version: str) -> bool:
+    """Whether *version* has a reference file of its very own: that outranks what was accepted."""
+    path = settings.reference.path if isinstance(settings.reference, FileReference) else ""
+    return "{version}" in path and Path(path.replace("{version}", version)).is_file()
 
 
 def _last(past: Sequence[ClosedRow], live: str, binning: str) -> list[ClosedRow]:

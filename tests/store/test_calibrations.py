@@ -76,3 +76,13 @@ def test_history_is_looked_at_without_keeping_it(store: Store, window: Callable[
     found = [past.scores[Slot("7", "", PSI)].values[0] for past in store.scores.look("fraud", window(2).end, PSI, 2)]
     assert found == [1.0, 2.0]
     assert store.scores.count("fraud") == 4
+
+
+def test_what_is_kept_of_earlier_boards_is_their_values_alone(store: Store, window: Callable[[int], Window]) -> None:
+    for n in (1, 2):
+        evaluated(store, window(n), float(n))
+    one, two = (scores for past in store.scores.past("fraud", window(3).start, {RATE: 5}) for scores in past.scores.values())
+    assert (one.values.tolist(), two.values.tolist()) == ([1.0], [2.0])
+    assert one.subjects is two.subjects
+    assert one.p_values is two.p_values
+    assert one.values.base is None  # no view that keeps the whole board in memory

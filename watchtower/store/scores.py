@@ -3,13 +3,14 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import numpy as np
 import sqlalchemy as sa
 
 from watchtower.core.remembering import PastScores
-from watchtower.nouns.score import Board, Need
+from watchtower.nouns.score import Board, Need, Scores, Slot
 from watchtower.nouns.window import micros
 from watchtower.store.database import Database
 from watchtower.store.packing import unpack_board
@@ -24,6 +25,17 @@ class _Kept:
 
     needs: frozenset[Need] = frozenset()
     scores: OrderedDict[int, PastScores] = field(default_factory=OrderedDict)
+    like: dict[Slot, Scores] = field(default_factory=dict)
+
+    def slim(self, past: PastScores) -> PastScores:
+        """*past* without what looking back never asks for, the rest shared between boards: 500 boards of many features and segments are a lot."""
+        return PastScores(past.start, past.end, past.live, {slot: self._slim(slot, scores) for slot, scores in past.scores.items()})
+
+    def _slim(self, slot: Slot, scores: Scores) -> Scores:
+        like = self.like.get(slot)
+        if like is None or like.subjects != scores.subjects:
+            like = self.like[slot] = Scores.none(scores.subjects, "")
+        return replace(like, values=np.array(scores.values))
 
 
 class ScoreRows:
@@ -36,7 +48,10 @@ class ScoreRows:
         self._lock = threading.Lock()
 
     def past(self, model: str, before: datetime, wanted: Mapping[Need, int]) -> list[PastScores]:
-        """The scores of *wanted* in the newest boards that end at or before *before*, oldest first: as many as the largest of its numbers."""
+        """The values of *wanted* in the newest boards that end at or before *before*, oldest first: as many as the largest of its numbers.
+
+        No more than the values: p-values, rows and reasons are left out.
+        """
         if not wanted:
             return []
         count, needs = max(wanted.values()), frozenset(wanted)
@@ -76,7 +91,7 @@ class ScoreRows:
                 chosen = sa.select(boards.c.window_end, boards.c.board).where(boards.c.model == model, boards.c.window_end.in_(ends[first : first + _AT_ONCE]))
                 rows = tx.execute(chosen).all()
             for row in rows:
-                kept.scores[row.window_end] = trimmed(unpack_board(row.board), kept.needs)
+                kept.scores[row.window_end] = kept.slim(trimmed(unpack_board(row.board), kept.needs))
 
 
 def trimmed(board: Board, needs: frozenset[Need]) -> PastScores:

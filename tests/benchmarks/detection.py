@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import sqrt
 from pathlib import Path
@@ -18,16 +19,20 @@ from typing import TypedDict, cast
 
 from tests.benchmarks import detection_ours as ours
 from tests.benchmarks.detection_cases import CASES, REFERENCES, STRETCH, Case
-from tests.benchmarks.figures import Figure, machine, note, say, table, versions
+from tests.benchmarks.figures import Figure, machine, median, note, say, table, versions
+from watchtower.core.merging import merge
+from watchtower.nouns.profile import Profile
 
 CACHE = Path(__file__).parent / "peers" / "cache"
 PEERS = {"evidently": "Evidently", "nannyml": "NannyML", "alibi": "Alibi Detect", "psi": "PSI > 0.2"}
 BUDGET = 0.001
 """Windows with a false alarm that are asked for: the rules' significances add up to less."""
-STRETCHES = 50
+FULL, STRETCHES = 1_000, 50
 GAP = 0.05
+MERGED = 10
+"""Windows of 1,000 rows that `over: at least 10000 rows` merges."""
 SOON = 20
-"""Windows that one task folds of the largest cases."""
+"""Windows of the largest case that a process folds before they are kept."""
 
 Share = tuple[int, int]
 """How many of how many."""
@@ -53,33 +58,38 @@ def windows_of(case: Case, most: int) -> list[int]:
 
 
 def _task(what: tuple[int, list[int]]) -> list[tuple[int, list[float]]]:
-    """Some windows of one case: [hit, wrong] of both files, the same of default.yaml alone, features without a score."""
+    """Some windows of one case: [hit, wrong] of both files, of default.yaml alone, features without a score; slow: [hit, wrong] over 10 windows."""
     case = CASES[what[0]]
     book = ours.rules(case)
-    told = []
+    told, last = [], list[Profile]()
     for window, folded in zip(what[1], ours.folded(case, what[1]), strict=True):
         verdict, moved = ours.judged(folded, book), set(folded.drifted)
         both, alone = set().union(*verdict.found.values()), verdict.found["default.yaml"]
-        told.append((window, [float(each) for each in (bool(both & moved), bool(both - moved), bool(alone & moved), bool(alone - moved), verdict.without)]))
+        found = [bool(both & moved), bool(both - moved), bool(alone & moved), bool(alone - moved), verdict.without]
+        if case.slow:
+            last = [*(last[1 - MERGED :] if window % STRETCH else []), folded.window]
+            longer = set().union(*ours.judged(replace(folded, window=merge(last)), book).found.values())
+            found += [bool(longer & moved), bool(longer - moved)]
+        told.append((window, [float(each) for each in found]))
     return told
 
 
 def measured(cases: Sequence[Case], most: int, processes: int, kept: Path | None) -> Results:
-    """Ours over *cases*; those that *kept* has are taken from there, and it is written after each case."""
+    """Ours over *cases*; windows that *kept* has are taken from there, and it is written as they come."""
     found: Results = json.loads(kept.read_text()) if kept is not None and kept.exists() else {}
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for case in cases:
-            if case.name in found:
-                continue
-            windows = windows_of(case, most)
-            by_reference = [[each for each in windows if ours.reference_number(case, each) == number] for number in range(REFERENCES)]
-            size = SOON if case.rows >= 1_000_000 else len(windows)
-            tasks = [(CASES.index(case), each[first : first + size]) for each in by_reference for first in range(0, len(each), size)]
-            told = dict(pair for part in pool.imap_unordered(_task, tasks) for pair in part)
-            found[case.name] = {"windows": [told[window] for window in windows]}
-            note(f"{case.name}: {len(windows):,} windows")
-            if kept is not None:
-                kept.write_text(json.dumps(found))
+            had = found.setdefault(case.name, {"windows": []})["windows"]
+            windows = windows_of(case, most)[len(had) :]
+            size = SOON * processes if case.rows >= 1_000_000 else max(1, len(windows))
+            for first in range(0, len(windows), size):
+                some = windows[first : first + size]
+                by_reference = [[each for each in some if ours.reference_number(case, each) == number] for number in range(REFERENCES)]
+                told = dict(pair for part in pool.imap_unordered(_task, [(CASES.index(case), each) for each in by_reference if each]) for pair in part)
+                had += [told[window] for window in some]
+                if kept is not None:
+                    kept.write_text(json.dumps(found))
+            note(f"{case.name}: {len(had):,} windows")
     return found
 
 
@@ -179,6 +189,18 @@ class Sides:
         say(table(["case", *labels], rows))
 
 
+def first(sides: Sides, case: Case) -> str:
+    """When slow drift is named first: the median window of the stretches."""
+    told = []
+    longer: Judge = lambda kept: (bool(kept[5]), bool(kept[6]))  # noqa: E731  as the others
+    merged = sides.found[case.name]["windows"], longer
+    for label, (windows, judge) in {"ours with `over: at least 10000 rows`": merged, **sides.of(case, with_tuned=False)}.items():
+        hits = [judge(kept)[0] for kept in windows]
+        at = [hits[start : start + STRETCH].index(True) + 1 if any(hits[start : start + STRETCH]) else STRETCH + 1 for start in range(0, len(hits), STRETCH)]
+        told.append(f"{label} {median(at):g}" if median(at) <= STRETCH else f"{label} never")
+    return ", ".join(told)
+
+
 def figures(sides: Sides, quiet: Sequence[Case], drifting: Sequence[Case]) -> list[Figure]:
     """What was asked."""
     worst = max(rate(wrong(*sides.of(case, with_tuned=False)["**ours**"])) for case in quiet)
@@ -208,7 +230,8 @@ def report(found: Results, told: Mapping[str, dict[str, object]]) -> list[Figure
             for name, each in told.items()
         )
     )
-    say("\nPer cent, with 95 % Wilson intervals.")
+    few = "; ".join(f"{len(found[case.name]['windows']):,} of: {case.name}" for case in CASES if len(found[case.name]["windows"]) != FULL)
+    say(f"\nPer cent, with 95 % Wilson intervals. Ours: {FULL:,} windows a case{f' ({few})' if few else ''}.")
     asked, more = [case for case in drifting if not case.further], [case for case in drifting if case.further]
     sides.show("Nothing drifts: windows with an alarm", quiet, lambda _, *each: wrong(*each))
     sides.show("Something drifts: windows in which a drifted feature was named", asked, detected)
@@ -217,6 +240,11 @@ def report(found: Results, told: Mapping[str, dict[str, object]]) -> list[Figure
     sides.show("Other sizes: a drifted feature was named", more, detected)
     sides.show("Other sizes, peers tuned", more, detected, with_tuned=True)
     sides.show("Other sizes: an alarm on a feature that did not drift", more, lambda _, *each: wrong(*each))
+    for case in (case for case in CASES if case.slow):
+        windows = found[case.name]["windows"]
+        say(f"\n{case.name}, with `over: at least 10000 rows`: a false alarm in {shown((sum(kept[6] > 0 for kept in windows), len(windows)))} of the windows.")
+        if not case.quiet:
+            say(f"\n{case.name}, the window in which the drifted feature is named first (median): {first(sides, case)}.")
     without = sum(kept[4] for each in found.values() for kept in each["windows"])
     every = 50 * sum(len(each["windows"]) for each in found.values())
     say(f"\nOurs: {without:,.0f} of {every:,} feature scores were no score ({without / every:.2%}); they count as not found.")
@@ -226,7 +254,7 @@ def report(found: Results, told: Mapping[str, dict[str, object]]) -> list[Figure
 def main() -> int:
     """Measures ours, reads or runs the peers, prints."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.detection", description="False alarms and detection, ours beside peers'.")
-    parser.add_argument("--windows", type=int, default=1_000, help="ours, a case (stretches of slow drift: 50 of 200 windows)")
+    parser.add_argument("--windows", type=int, default=FULL, help="ours, a case (stretches of slow drift: 50 of 200 windows)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", type=Path, help="a JSON file with ours' windows: cases that are in it are not run again")
     parser.add_argument("--peers", type=Path, default=os.environ.get("WATCHTOWER_PEERS"), help="a folder of virtual environments: run the peers anew")
@@ -235,7 +263,7 @@ def main() -> int:
     if asked.peers:
         run_peers(Path(asked.peers))
     cases = [case for case in CASES if not asked.case or case.name in asked.case]
-    say(f"Machine: {machine()}\n{versions()}; ours: {datetime.now(UTC).date()}, {asked.windows:,} windows a case")
+    say(f"Machine: {machine()}\n{versions()}; ours: {datetime.now(UTC).date()}")
     found = measured(cases, asked.windows, asked.processes, asked.keep)
     if asked.case:
         return 0

@@ -1,10 +1,13 @@
 """A score that moved."""
 
+from datetime import timedelta
+
 import pytest
 from pydantic import ValidationError
 
 from tests.conditions.histories import Series, of_one
 from watchtower.conditions.change import Change
+from watchtower.nouns.score import Over
 
 
 def change(**keys: object) -> Change:
@@ -51,3 +54,8 @@ def test_it_says_why_it_cannot_tell() -> None:
 def test_exactly_one_size_and_a_known_past_are_asked_for(keys: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         change(**keys)
+
+
+def test_it_looks_back_no_further_than_windows_are_merged() -> None:
+    (need,) = change(by=1.0, over="7d").needs(Over(), timedelta(minutes=1))
+    assert (need.over.windows, need.history) == (10_080, 120)

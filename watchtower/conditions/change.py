@@ -14,6 +14,8 @@ from watchtower.nouns.score import Need, Over
 from watchtower.nouns.settings import windows_in
 
 MOST = 500
+_MERGED = 120
+"""Windows that an `over` merges at most."""
 _TEXT = {"anyOf": [{"const": "previous"}, {"type": "string", "pattern": r"^\d+ ?windows?$", "examples": ["60 windows"]}]}
 
 
@@ -49,7 +51,7 @@ class Change(OnScores):
         """The score, and those of the windows before."""
         need = super().need(over, size)
         count = 1 if isinstance(self.against, str) else self.against
-        return Need(need.measure, need.over, need.against, need.min_rows, need.over.windows - 1 + count)
+        return Need(need.measure, need.over, need.against, need.min_rows, _shared(need) + count)
 
     def check(self, reading: Reading) -> list[Outcome]:
         """FOUND where the score moved by at least that; UNKNOWN where there is no score, or was none."""
@@ -68,7 +70,7 @@ class Change(OnScores):
 
     def _earlier(self, before: Floats, need: Need) -> Floats:
         """What each score is compared with; NaN where there is nothing."""
-        apart = before[: max(0, len(before) - (need.over.windows - 1))]
+        apart = before[: max(0, len(before) - _shared(need))]
         if not len(apart):
             return np.full(before.shape[1], np.nan)
         if isinstance(self.against, str):
@@ -77,3 +79,8 @@ class Change(OnScores):
         with np.errstate(invalid="ignore"):
             mean: Floats = np.where(there, apart, 0.0).sum(axis=0) / there.sum(axis=0)
         return mean
+
+
+def _shared(need: Need) -> int:
+    """How many boards before this one hold some of the same windows."""
+    return min(need.over.windows, _MERGED) - 1

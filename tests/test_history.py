@@ -88,6 +88,9 @@ def test_since_and_until_cut_by_window_end(url: str) -> None:
         assert past.windows("churn").empty
         with pytest.raises(ValueError, match="yesterday"):
             past.windows(since="yesterday")
+        with pytest.raises(ValueError, match="Invalid isoformat"):
+            past.windows(since="9" * 30 + "d")  # longer than any duration
+        assert len(past.windows(since="99999999d")) == len(past.windows())
 
 
 def test_windows_tell_rows_and_errors(url: str) -> None:

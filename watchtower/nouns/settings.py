@@ -23,7 +23,11 @@ def duration(value: object) -> object:
     if not found:
         msg = f"{value!r} is no duration: write a number and a unit, such as 30s, 5m, 1h or 7d"
         raise ValueError(msg)
-    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError:
+        msg = f"{value!r} is longer than any duration"
+        raise ValueError(msg) from None
 
 
 Duration = Annotated[

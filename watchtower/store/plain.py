@@ -15,6 +15,7 @@ Row = Mapping[str, object]
 Moment = datetime | str
 """An aware datetime, an ISO 8601 text (UTC where it names no zone), or a duration back from now: ``7d``."""
 _OK = "ok"
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def score_rows(history: HistoryRows, stretch: Stretch, measure: str = "*") -> Iterator[Row]:
@@ -113,7 +114,7 @@ def _verdict(row: Verdicts) -> Row:
 
 
 def moment_of(when: Moment | None, now: datetime) -> datetime | None:
-    """*when* as an aware datetime; a duration counts back from *now*; ValueError where it is neither."""
+    """*when* as an aware datetime; a duration counts back from *now*, to the beginning of time at most; ValueError where it is neither."""
     if when is None or isinstance(when, datetime):
         return when
     try:
@@ -122,4 +123,4 @@ def moment_of(when: Moment | None, now: datetime) -> datetime | None:
         at = datetime.fromisoformat(when)
         return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     assert isinstance(length, timedelta)
-    return now - length
+    return now - min(length, now - _BEGINNING)

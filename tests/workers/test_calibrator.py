@@ -10,6 +10,8 @@ import pytest
 from tests.workers._acting import MINUTE, at
 from watchtower.core.alerting import evaluate
 from watchtower.core.binning import make_binning, make_reference_profile
+from watchtower.core.budgets import digest_of
+from watchtower.core.calibration import HISTORY, Calibration
 from watchtower.core.rules import Rule, RuleBook
 from watchtower.edges.clock import ManualClock
 from watchtower.nouns.alert import Alert, AlertId, AlertState
@@ -128,3 +130,18 @@ def test_what_somebody_calibrates_by_hand_holds_at_once(store: Store) -> None:
     (kept,) = store.calibrations.of("fraud").values()
     store.calibrations.save(replace(kept, bound=0.77))
     assert bound_of(calibrator.bounded(book, closed(reference))) == 0.77
+
+
+def test_a_bound_outlives_a_try_that_finds_none(store: Store) -> None:
+    calibrator, book = Calibrator(store, lambda: at(5)), RuleBook((SLOW,), MINUTE)
+    made = Calibration(1.3, rule="Slow", model="fraud", digest=digest_of(SLOW, MINUTE), boards=1)
+    store.calibrations.save(made)
+    for n in range(HISTORY):
+        window = Window(at(n), at(n + 1))
+        board = Board("fraud", window, "7", {Slot("7", "", Need(MeasureName("latency", "p99"))): Scores.one(1.0, 500)})
+        store.evaluations.commit("fraud", window, {}, Evaluation(board, (), Memory("fraud"), ()), now=window.end)
+    late = replace(closed(None), window=Window(at(HISTORY - 1), at(HISTORY)))
+    assert bound_of(calibrator.bounded(book, late), "Slow") == 1.3
+    assert calibrator.step(at(211))  # the history has grown, and never moves: there is no tail
+    assert bound_of(calibrator.bounded(book, late), "Slow") == 1.3
+    assert not calibrator.step(at(211))

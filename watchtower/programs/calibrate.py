@@ -11,7 +11,7 @@ from watchtower.edges.clock import Clock
 from watchtower.nouns.errors import ConfigError, Problem
 from watchtower.nouns.place import Place
 from watchtower.store import Store
-from watchtower.workers.calibrator import calibrated, order_for
+from watchtower.workers.calibrator import calibrated, keep, order_for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,13 +32,13 @@ def lines(store: Store, book: RuleBook, model: str, clock: Clock) -> Iterator[Li
     if not rules:
         raise ConfigError([Problem(Place("MODEL"), f"no rule with a bound (above, below) watches {model!r}", "name a model that your rules watch")])
     if store.evaluations.memory(model).evaluated_through is None:
-        raise ConfigError([Problem(Place("MODEL"), f"nothing of {model!r} was seen yet", "start watchtower run, or watchtower backfill FILE")])
+        raise ConfigError([Problem(Place("MODEL"), f"nothing of {model!r} was seen yet", "start watchtower run")])
     child = Child()
     try:
         for rule in rules:
             made = calibrated(store, order_for(store, rule, model, book.size), clock.now(), child)
             if auto(rule) is not None:
-                store.calibrations.save(made)
+                keep(store, made)
             yield Line(rule, made, is_auto=auto(rule) is not None)
     finally:
         child.close()

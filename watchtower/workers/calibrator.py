@@ -151,7 +151,7 @@ class Calibrator:
             self._unkept[key] = made
         else:
             if self.keep:
-                self.store.calibrations.save(made)
+                made = keep(self.store, made)
             else:
                 self._unkept[key] = made
             log.info("rule_calibrated model=%s rule=%s bound=%s expected=%.3g label=%s", made.model, made.rule, made.bound, made.expected, made.label)
@@ -184,6 +184,15 @@ def calibrated(store: Store, order: Order, at: datetime, child: Child) -> Calibr
         row_windows=order.windows,
         boards=store.scores.count(order.model),
     )
+
+
+def keep(store: Store, made: Calibration) -> Calibration:
+    """Keeps *made*, and is what holds now: a bound that there was outlives a try that found none (a long incident leaves no quiet history)."""
+    old = store.calibrations.of(made.model).get(CalibrationKey(made.model, made.digest, made.binning))
+    if made.bound is None and old is not None and old.bound is not None:
+        made = replace(old, boards=made.boards, row_windows=made.row_windows)
+    store.calibrations.save(made)
+    return made
 
 
 def order_for(store: Store, rule: Rule, model: str, size: timedelta) -> Order:

@@ -8,6 +8,7 @@ from tests.config.folder import RULE, SOURCE, problems, warnings, written
 from watchtower.rollback_targets.directory import Directory
 
 SHARE = "rules:\n  - {name: A, model: fraud, when: {kind: above, measure: errors.share, value: 0.1}}\n"
+CANARY = "rules:\n  - {name: A, model: fraud, version: '*', when: {kind: above, measure: drift.psi, value: auto, false_alarms: 1 per 30d}}\n"
 CUSUM = "rules:\n  - {name: A, model: fraud, over: 5 windows, when: {kind: cumulative, measure: drift.psi, target: 0, slack: 0.01, value: 1}}\n"
 TWO = "rules:\n  - {name: A, model: fraud, when: {kind: all_of, of: [{kind: above, measure: drift.psi, feature: a, value: 1}, {kind: above, measure: drift.psi, feature: b, value: 1}]}}\n"  # noqa: E501  one rule
 INNER = "rules:\n  - {name: A, model: fraud, when: {kind: any_of, of: [{kind: above, measure: errors.share, value: 0.1}]}}\n"
@@ -32,6 +33,7 @@ TARGET = "models: {fraud: {artifacts: {kind: directory, path: m}, rollback: {tar
         ("models: {'*': {}}", ROLLBACK, "rules/fraud.yaml:2:91: model '*' has no rollback target: nothing can be switched"),
         (TARGET + "}}}", RULE, "watchtower.yaml:2:76: a writer of `current` that does not take .watchtower.lock can come between look and switch"),
         ("", RULE + "    respond: [retrain]\n", "rules/fraud.yaml:6:14: retrain is decided and told; nothing is called by it in this release"),
+        ("", CANARY, "rules/fraud.yaml:2:38: value: auto is calibrated to the live version's rows and history"),
         ("", CUSUM, "rules/fraud.yaml:2:52: cumulative adds up scores of windows that overlap, so that each counts several times; say over: 1 window"),
         ("", TWO, "all_of joins on the subject, and 'a' and 'b' are two: it never finds anything"),
         ("", RULE + "    over: 7d\n", "rules/fraud.yaml:6:11: 10,080 windows: only the last 120 are merged in this release"),

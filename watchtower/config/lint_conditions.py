@@ -8,6 +8,7 @@ from watchtower.conditions.all_of import AllOf
 from watchtower.conditions.burn_rate import BurnRate
 from watchtower.conditions.cumulative import Cumulative
 from watchtower.config.rulebook import Written
+from watchtower.core.rules import auto
 from watchtower.core.spanning import MOST
 from watchtower.nouns.errors import Problem
 from watchtower.nouns.settings import Stretch
@@ -16,6 +17,9 @@ from watchtower.nouns.settings import Stretch
 def condition_warnings(written: Written, size: timedelta) -> Iterator[Problem]:
     """All that there is to say of the conditions of one rule, for windows of *size*."""
     yield from _too_far(written, size)
+    if written.rule.version is not None and auto(written.rule) is not None:
+        what = "value: auto is calibrated to the live version's rows and history: on other versions, with fewer rows, it alarms more often than its budget"
+        yield Problem(written.place("version"), what, "leave version: out, or write a number as the value")
     for condition, keys in written.conditions():
         if isinstance(condition, Cumulative) and condition.need(written.rule.reach(size), size).over.windows > 1:
             what = "cumulative adds up scores of windows that overlap, so that each counts several times"

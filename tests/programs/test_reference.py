@@ -225,6 +225,34 @@ def test_a_span_of_time_is_utc_where_it_does_not_say() -> None:
             span_of(wrong)
 
 
+def test_first_windows_are_the_first_ones_however_late_their_rows_can_be_read(folder: Path) -> None:
+    log(folder, dict.fromkeys(range(6), 0.0))
+    loaded = read_settings(folder / "watchtower.yaml")
+    store = Store.open(loaded.settings.store.url, now=lambda: TEN)
+    references = build_references(loaded.settings, store, loaded.settings.sources)
+    session = loaded.settings.sources[0].open()
+    intake = build_intake(loaded.settings, store, references, [Feed(session, loaded.settings.sources[0].format)], lambda _: None, live=False)
+    boards: list[Board] = []
+    evaluator = build_evaluator(loaded.settings, store, references, lambda: loaded.book, lambda *said: boards.append(said[2].board), lambda: False)
+    while intake.step(EPOCH) or not session.caught_up():
+        pass
+    (folder / "log.jsonl").rename(folder / "away.jsonl")
+    while evaluator.step(EPOCH):
+        pass
+    assert "cannot be read" in str(psi(boards[-1]))
+    (folder / "away.jsonl").rename(folder / "log.jsonl")
+    log(folder, {6: 0, 7: 0})
+    while intake.step(EPOCH) or not session.caught_up():
+        pass
+    while evaluator.step(EPOCH):
+        pass
+    stored = store.references.load("fraud")
+    session.close()
+    store.close()
+    assert stored is not None
+    assert (stored.profiles["", ""].rows, stored.valid_from, float(psi(boards[-1])) < 0.2) == (2 * ROWS, TEN + 2 * MINUTE, True)
+
+
 def test_each_version_waits_for_its_own_first_windows_over_restarts(folder: Path) -> None:
     settle(folder, "{kind: first_windows, count: 2, per: version}")
     log(folder, {0: 0, 1: 0, 2: 0, 3: 0})

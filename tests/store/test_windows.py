@@ -130,11 +130,16 @@ def test_late_rows_before_the_first_window_are_dropped(store: Store, delta: Make
     assert len(store.windows.history("fraud", window(4).end, 9)) == 1
 
 
-def test_late_rows_of_another_binning_leave_history_as_it_is(store: Store, delta: Make, window: Nth) -> None:
-    write(store, delta(5, 0, None, 5, closed=window(0).end), delta(0, 0, 5, 6, late=2, binning=""))
+@pytest.mark.parametrize(("binning", "late", "cells"), [("one", "", [5, 0, 0]), ("one", "other", [5, 0, 0]), ("", "one", [])])
+def test_late_rows_of_another_binning_are_counted_without_their_cells(
+    store: Store, delta: Make, window: Nth, binning: str, late: str, cells: list[int]
+) -> None:
+    """Rows that were folded before a binning was known came late for a window that was evaluated under it."""
+    write(store, delta(5, 0, None, 5, closed=window(0).end, binning=binning), delta(0, 0, 5, 6, late=2, binning=late))
     evaluate(store, window(0))
-    assert (store.windows.merge_late(), store.windows.merge_late()) == (0, 0)
-    assert store.windows.history("fraud", window(0).end, 1)[0].profiles["7", ""].rows == 5
+    assert (store.windows.merge_late(), store.windows.merge_late()) == (1, 0)
+    merged = store.windows.history("fraud", window(0).end, 1)[0].profiles["7", ""]
+    assert (merged.rows, merged.binning, merged.cells.tolist()) == (7, binning, cells)
 
 
 def test_a_delta_that_came_after_the_window_was_read_is_not_lost(store: Store, delta: Make, window: Nth) -> None:

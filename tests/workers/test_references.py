@@ -14,8 +14,9 @@ from watchtower.edges.clock import ManualClock
 from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.nouns.batch import Messages
 from watchtower.nouns.binning import PREDICTION, NumericBins
-from watchtower.nouns.errors import ConfigError
-from watchtower.nouns.plan import Memory, Served
+from watchtower.nouns.errors import ConfigError, Unavailable
+from watchtower.nouns.plan import Evaluation, Memory, Served
+from watchtower.nouns.score import Board
 from watchtower.nouns.settings import Watched
 from watchtower.nouns.window import Partition, Span, Window
 from watchtower.store import Store
@@ -141,3 +142,25 @@ def test_the_references_predictions_are_the_live_versions(most: int) -> None:
     assert isinstance(bins, NumericBins)
     n, first = made.profiles["", ""].moments[i, :2].tolist()
     assert (n, bins.mean + first / n) == (1_500, pytest.approx(0.1))
+
+
+class Away(Log):
+    def reread(self, spans: Sequence[Span]) -> Iterator[Messages]:
+        msg = f"retention took {len(spans)} span"
+        raise Unavailable(msg)
+
+
+def test_first_windows_that_cannot_be_read_say_so_and_are_the_same_ones_later(store: Store) -> None:
+    log, past = first_windows(5, 400)
+    watched = Watched.model_validate({**WATCHED.model_dump(exclude_unset=True), "reference": {"kind": "first_windows", "count": 2}})
+    for each in past:
+        told = Memory("fraud", served=Served(live="7"), evaluated_through=each.window.end)
+        store.evaluations.commit("fraud", each.window, each.profiles, Evaluation(Board("fraud", each.window, "7", {}), (), told, ()), now=each.window.end)
+    memory = Memory("fraud", served=Served(live="7"), evaluated_through=past[-1].window.end, reference_windows=2, reference_rows=800)
+    made = References(store, lambda _: watched, RowReader([Away(log.lines)]), MINUTE)
+    stored, comparison = made.comparison("fraud", memory)
+    assert (stored, comparison.reason) == (None, "reference: the rows of its first windows cannot be read: retention took 1 span")
+    made.rows = RowReader([log])
+    stored, comparison = made.comparison("fraud", memory)
+    assert stored is not None
+    assert (stored.profiles["", ""].rows, stored.valid_from, comparison.reason) == (800, past[1].window.end, "")

@@ -11,6 +11,7 @@ from itertools import islice
 import sqlalchemy as sa
 
 from watchtower.core.merging import merge, without_cells
+from watchtower.core.spanning import together
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Window, micros, moment, window_of
@@ -113,6 +114,13 @@ class WindowRows:
                 return []
             found = self._profiles(tx, model, rows[0].window_end, rows[-1].window_end)
         return [ClosedRow(Window(moment(row.window_start), moment(row.window_end)), row.live, found.get(row.window_end, {})) for row in rows]
+
+    def first(self, model: str, count: int) -> list[ClosedRow]:
+        """The oldest *count* evaluated windows, oldest first; fewer where there are fewer."""
+        with self._database.reading() as tx:
+            ends = sa.select(windows.c.window_end).where(windows.c.model == model).order_by(windows.c.window_end).limit(count).subquery()
+            last: int | None = tx.execute(sa.select(sa.func.max(ends.c.window_end))).scalar()
+        return [] if last is None else self.history(model, moment(last), count)
 
     def rewrite(self, model: str, window: Window, again: Profiles) -> None:
         """Replaces an evaluated window's profiles (they were folded anew under a binning); nothing where the window has expired."""
@@ -244,7 +252,7 @@ def _exists(tx: sa.Connection, model: str, end: int, start: int | None = None) -
 
 
 def _merge_into_history(tx: sa.Connection, key: tuple[str, int, int, str, str], parts: Sequence[Profile]) -> int:
-    """How many of *parts* were merged: none where the window has no row, or its profile has cells that theirs do not add up with."""
+    """How many of *parts* were merged: none where the window has no row. Cells that do not add up with the profile's are left out, their rows are not."""
     model, start, end, version, segment = key
     if not _exists(tx, model, end, start):
         return 0
@@ -254,11 +262,9 @@ def _merge_into_history(tx: sa.Connection, key: tuple[str, int, int, str, str], 
         insert_profiles(tx, model, Window(moment(start), moment(end)), {(version, segment): merged(parts)})
         return len(parts)
     had = unpack_profile(row.profile)
-    fitting = [part for part in parts if part.binning == had.binning]
-    if fitting:
-        again = pack_profile(merge([had, *fitting]))
-        tx.execute(sa.update(profiles).where(profiles.c.id == row.id).values(profile=again, revision=profiles.c.revision + 1))
-    return len(fitting)
+    again = together([had, *parts], had.binning) if had.binning else merge([had, *(without_cells(part) for part in parts)])
+    tx.execute(sa.update(profiles).where(profiles.c.id == row.id).values(profile=pack_profile(again), revision=profiles.c.revision + 1))
+    return len(parts)
 
 
 def _pieces(ids: Sequence[int], size: int) -> Iterable[Sequence[int]]:

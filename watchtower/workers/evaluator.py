@@ -23,6 +23,7 @@ from watchtower.nouns.settings import Watched, WindowSettings
 from watchtower.nouns.window import Window, micros
 from watchtower.store import Store, StoredReference
 from watchtower.workers.earlier import earlier
+from watchtower.workers.first_windows import is_complete
 from watchtower.workers.labels import Joiner, with_labels
 from watchtower.workers.references import References, schema_of
 from watchtower.workers.rows import RowReader
@@ -103,7 +104,8 @@ class Evaluator:
         past = self.store.scores.past(model, window.start, lookback(book.needs(model)))
         board = with_history(line.score(closed, needs), past, None if stored is None else stored.valid_from)
         bounded = self.bounded(book, closed)
-        evaluation = line.apply(board, _counted(memory, opened, complete=stored is not None), bounded, self.response(model))
+        complete = stored is not None or is_complete(self.watched(model), memory.reference_windows, memory.reference_rows)
+        evaluation = line.apply(board, _counted(memory, opened, complete=complete), bounded, self.response(model))
         evaluation = self.attribute(evaluation, closed, book)
         self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now, joined=joined)
         if self.joiner is not None:
@@ -140,7 +142,7 @@ def refolded(rows: PredictionBatch, window: Window, stored: StoredReference, set
 
 
 def _counted(memory: Memory, opened: Profiles, *, complete: bool) -> Memory:
-    """Counts the windows and rows that a reference by first windows waits for."""
+    """Counts the windows and rows that a reference by first windows waits for, until there are enough, whenever their rows can be read."""
     if complete:
         return memory
     rows = sum(profile.rows for (_, segment), profile in opened.items() if segment == "")

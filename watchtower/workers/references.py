@@ -1,7 +1,7 @@
 """Where a model's binning and its references come from: a file of its own making, its first windows, or what a person accepted."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import FileReference, FirstWindows, Watched
 from watchtower.nouns.window import EPOCH, micros
 from watchtower.store import Store, StoredReference
+from watchtower.store.windows import ClosedRow
 from watchtower.workers.first_windows import OwnWindows, from_windows, is_complete, schema_of, waiting
 from watchtower.workers.rows import RowReader
 
@@ -133,15 +134,11 @@ class References:
         """The reference from the first windows, once there are enough."""
         if memory.evaluated_through is None or not is_complete(settings, memory.reference_windows, memory.reference_rows):
             return None
-        past = self.store.windows.history(model, memory.evaluated_through, memory.reference_windows)
-        try:
-            stored = from_windows(self.rows, model, settings, past)
-        except Unavailable as away:
-            log.warning("reference_rows_expired model=%s reason=%s", model, away)
-            return None
+        past = self.store.windows.first(model, memory.reference_windows)
+        stored = self._of_first(model, settings, past)
         if stored is None:
             return None
-        stored = replace(stored, valid_from=memory.evaluated_through)
+        stored = replace(stored, valid_from=past[-1].window.end)
         live = past[-1].live
         if live is not None and isinstance(settings.reference, FirstWindows) and settings.reference.per == "version":
             stored = replace(stored, profiles={**stored.profiles, **as_version(stored, live)})
@@ -149,6 +146,22 @@ class References:
         rows = stored.profiles["", ""].rows if ("", "") in stored.profiles else 0
         log.info("reference_made model=%s from=first_windows windows=%d rows=%d binning=%s", model, len(past), rows, stored.binning.id)
         return stored
+
+    def _of_first(self, model: str, settings: Watched, past: Sequence[ClosedRow]) -> StoredReference | None:
+        """The reference of the rows of *past*; None, and why is remembered, where they cannot be read: tried again at the next window."""
+        try:
+            stored = from_windows(self.rows, model, settings, past)
+            reason = "" if stored is not None else "there are none"
+        except Unavailable as away:
+            stored, reason = None, str(away)
+        if stored is not None:
+            self._unread.pop(model, None)
+            return stored
+        told = f"reference: the rows of its first windows cannot be read: {reason}"
+        if self._unread.get(model) != told:
+            log.warning("reference_rows_expired model=%s reason=%s", model, reason)
+        self._unread[model] = told
+        return None
 
 
 def as_version(stored: StoredReference, version: str) -> dict[tuple[str, str], Profile]:

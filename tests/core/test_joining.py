@@ -112,3 +112,17 @@ def test_classes_wait_as_they_are_spelled() -> None:
     tally = HalvesTally(every=True)
     tally.add(batch(["a", "b", "c"], TextColumn(np.array([0, 1, -1], dtype=np.int32), ("True", "cat"))), None)
     assert spelling(taken(tally).values) == ["1", "cat"]
+
+
+def test_a_label_that_is_not_known_yet_is_none() -> None:
+    tally = HalvesTally(every=True)
+    tally.add_labels(Labels(["m"] * 3, ["a", "b", "c"], ["", "1", " "], np.array([5, 6, 7])))
+    assert tally.take().labels["m"].times.tolist() == [6]
+
+
+def test_a_tiny_sampling_fraction_gives_a_weight_whose_square_is_a_number() -> None:
+    tally = HalvesTally(every=True)
+    tally.add(batch(["a", "b", "c"], [0.1, 0.2, 0.3], sampling=[1e-300, 0.5, np.nan]), None)
+    weights = taken(tally).weights
+    assert weights is not None
+    assert weights.tolist() == [pytest.approx(1e9), 2.0, 1.0]

@@ -138,3 +138,15 @@ def test_joins_are_remembered_while_they_matter() -> None:
     assert len(room.met) <= 40
     assert max(through) > 1
     assert all(piece.rows == 1 for piece in list(room.pieces.values())[:4])
+
+
+def test_a_room_keeps_no_texts_and_places_of_rows_that_left() -> None:
+    room = EMPTY
+    for minute in range(1, 31):
+        ids = [f"{minute}-{i}" for i in range(4)]
+        came = predictions(*((each, minute - 0.5, f"answer {each}") for each in ids), places=((str(minute), ()),))
+        _, room = at(come_in(room, [(minute, came)], [(minute, labels(*((each, minute - 0.4, f"truth {each}") for each in ids[:3])))]), minute)
+    assert len(room.predictions.times) == 10
+    assert len(room.predictions.values.texts) == 10
+    assert len(room.predictions.places) == 10
+    assert room.labels.values.texts == ()

@@ -14,6 +14,8 @@ from watchtower.nouns.labels import Halves, Hashes, LabelHalf, Place, Prediction
 
 ALL = 2**64 - 1
 _MOST_VALUES = 50
+_RAREST = 1e-9
+"""A smaller sampling fraction counts as this: squares of weights are summed."""
 _LONGEST = 256
 """Bytes of an id that are hashed as they are; longer ones by their SHA-256."""
 _ADD, _ONE, _TWO = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -87,7 +89,7 @@ class HalvesTally:
             halvings = self.halvings.setdefault(model, 0)
             mine = np.flatnonzero(models == model)
             hashes = hashes_of([labels.ids[i] for i in mine.tolist()])
-            good = kept(hashes, halvings)
+            good = kept(hashes, halvings) & np.array([bool(labels.labels[i].strip()) for i in mine.tolist()], dtype=np.bool_)  # null is not known yet
             rows = mine[good]
             if len(rows):
                 half = LabelHalf(hashes[good], labels.times[rows], values_of([labels.labels[i] for i in rows.tolist()]))
@@ -118,7 +120,7 @@ def _half_of(batch: PredictionBatch, halvings: int, frozen: Mapping[str, Sequenc
     if not len(rows):
         return None
     places, codes = _places(batch, rows, frozen, wanted)
-    weights: Floats | None = None if batch.sampling is None else 1 / np.where(np.isnan(batch.sampling[rows]), 1.0, batch.sampling[rows])
+    weights: Floats | None = None if batch.sampling is None else 1 / np.maximum(np.nan_to_num(batch.sampling[rows], nan=1.0), _RAREST)
     return PredictionHalf(hashes, batch.times[rows], places, codes, _values(column, rows), weights)
 
 
@@ -232,14 +234,33 @@ def joined_labels(parts: Sequence[LabelHalf]) -> LabelHalf:
 
 
 def predictions_at(half: PredictionHalf, rows: Ints) -> PredictionHalf:
-    """The predictions of *rows*."""
+    """The predictions of *rows*, with no more texts and places than they have."""
     weights = None if half.weights is None else half.weights[rows]
-    return replace(half, hashes=half.hashes[rows], times=half.times[rows], codes=half.codes[rows], values=at(half.values, rows), weights=weights)
+    used, codes = np.unique(half.codes[rows], return_inverse=True)
+    return replace(
+        half,
+        hashes=half.hashes[rows],
+        times=half.times[rows],
+        places=tuple(half.places[i] for i in used.tolist()),
+        codes=codes.astype(np.int32),
+        values=_slim(at(half.values, rows)),
+        weights=weights,
+    )
 
 
 def labels_at(half: LabelHalf, rows: Ints) -> LabelHalf:
-    """The labels of *rows*."""
-    return LabelHalf(half.hashes[rows], half.times[rows], at(half.values, rows))
+    """The labels of *rows*, with no more texts than they have."""
+    return LabelHalf(half.hashes[rows], half.times[rows], _slim(at(half.values, rows)))
+
+
+def _slim(values: Values) -> Values:
+    """*values* without the texts that none of them has: in a waiting room texts come and go."""
+    used = np.unique(values.codes[values.codes >= 0])
+    if len(used) == len(values.texts):
+        return values
+    table = np.full(len(values.texts) + 1, -1, dtype=np.int32)
+    table[used] = np.arange(len(used))
+    return Values(values.numbers, tuple(values.texts[i] for i in used.tolist()), table[values.codes])
 
 
 def no_values() -> Values:

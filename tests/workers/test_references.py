@@ -20,8 +20,9 @@ from watchtower.nouns.score import Board
 from watchtower.nouns.settings import Watched
 from watchtower.nouns.window import Partition, Span, Window
 from watchtower.store import Store
+from watchtower.store.references import Accepted
 from watchtower.store.windows import ClosedRow
-from watchtower.workers.first_windows import from_windows
+from watchtower.workers.first_windows import OwnWindows, from_windows
 from watchtower.workers.references import References
 from watchtower.workers.rows import RowReader
 
@@ -142,6 +143,26 @@ def test_the_references_predictions_are_the_live_versions(most: int) -> None:
     assert isinstance(bins, NumericBins)
     n, first = made.profiles["", ""].moments[i, :2].tolist()
     assert (n, bins.mean + first / n) == (1_500, pytest.approx(0.1))
+
+
+def test_a_versions_own_windows_begin_anew_with_an_accepted_reference_of_the_same_cells(store: Store) -> None:
+    """Windows 2 and 3 came before the second reference; whoever added them up must not go on from them."""
+    log, past = first_windows(6, 400)
+    made = from_windows(RowReader([log]), "fraud", WATCHED, past[:2])
+    assert made is not None
+    whole = made.profiles["", ""]
+    for each in past:
+        told = Memory("fraud", evaluated_through=each.window.end)
+        board = Evaluation(Board("fraud", each.window, "7", {}), (), told, ())
+        store.evaluations.commit("fraud", each.window, {("8", ""): whole}, board, now=each.window.end)
+    watched = Watched.model_validate({"reference": {"kind": "first_windows", "count": 3, "per": "version"}})
+    own = OwnWindows(store)
+    first, second = replace(made, valid_from=at(2)), replace(made, valid_from=at(4))
+    store.references.begin("fraud", first)
+    memory = Memory("fraud", served=Served(live="7", first_served={"8": at(0)}), evaluated_through=at(4))
+    assert own.look("fraud", first, memory, watched)[1] == {"8": "reference of version 8: 2 of 3 windows"}
+    store.references.accept("fraud", second, Accepted("ann", at(4), "windows", 800))
+    assert own.look("fraud", second, replace(memory, evaluated_through=at(6)), watched)[1] == {"8": "reference of version 8: 2 of 3 windows"}
 
 
 class Away(Log):

@@ -125,7 +125,7 @@ class OwnWindows:
     """
 
     store: Store
-    _sums: dict[tuple[str, str, str], _Sum] = field(default_factory=dict)
+    _sums: dict[tuple[str, str, datetime], _Sum] = field(default_factory=dict)
 
     def look(self, model: str, stored: StoredReference, memory: Memory, settings: Watched) -> tuple[StoredReference, dict[str, str]]:
         """*stored* with the references of versions that became complete, and how far the others are."""
@@ -138,12 +138,12 @@ class OwnWindows:
                 waits[version] = f"reference of version {version}: {waiting(settings, its.windows, its.rows)}"
                 continue
             stored = self.store.references.add(model, stored, {(version, segment): profile for segment, profile in its.profiles.items()})
-            self._sums.pop((model, version, stored.binning.id), None)
+            self._sums.pop((model, version, stored.valid_from), None)
             log.info("reference_made model=%s version=%s from=first_windows windows=%d rows=%d", model, version, its.windows, its.rows)
         return stored, waits
 
     def _sum(self, model: str, stored: StoredReference, version: str, before: datetime, settings: Watched) -> _Sum:
-        key = (model, version, stored.binning.id)
+        key = (model, version, stored.valid_from)
         its = self._sums.setdefault(key, _Sum(stored.valid_from))
         while not is_complete(settings, its.windows, its.rows):
             found = self.store.references.windows_of(model, version, since=its.through, before=before, limit=_PIECE)

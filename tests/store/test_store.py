@@ -22,6 +22,7 @@ from watchtower.nouns.profile import Delta, Profile
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Key, Window
 from watchtower.store import Store
+from watchtower.store._reference_tables import references
 from watchtower.store.database import Database
 from watchtower.store.tables import schema
 
@@ -54,6 +55,17 @@ def test_a_newer_schema_is_refused_for_good(store: Store, url: str, clock: Manua
         Store.open(url, now=clock.now)
     assert caught.value.for_good
     store.close()
+
+
+def test_looking_at_a_store_of_an_earlier_release_says_what_adds_the_tables_that_it_lacks(store: Store, url: str, clock: ManualClock) -> None:
+    store.close()
+    with Database.open(url, read_only=False).writing() as tx:
+        tx.execute(sa.text("DROP TABLE earlier_references"))
+        tx.execute(sa.insert(references).values(model="fraud", binning_id="b", valid_from=0, binning=b""))
+    with pytest.raises(Unavailable, match="`watchtower run` adds what it lacks"):
+        Store.open(url, read_only=True, now=clock.now).references.all("fraud")
+    Store.open(url, now=clock.now).close()
+    assert Store.open(url, read_only=True, now=clock.now).references.changes("fraud") == []
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "watchtower.db"])

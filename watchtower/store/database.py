@@ -134,7 +134,8 @@ class Database:
             if missing and name == "SQLITE_CANTOPEN":
                 raise self._no_store() from error
             cause = error.orig if isinstance(error, DBAPIError) else error
-            msg = f"the store {self._name} cannot be used: {cause}"
+            lacks = " (an earlier Watchtower wrote it: `watchtower run` adds what it lacks)" if str(cause).startswith("no such table") else ""
+            msg = f"the store {self._name} cannot be used: {cause}{lacks}"
             raise Unavailable(msg, for_good=name.startswith(_FOR_GOOD)) from error
 
     def _no_store(self) -> Unavailable:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conditions.histories import Series, of_one
-from watchtower.conditions.cumulative import WINDOWS, Cumulative, average_run_length, cusum
+from watchtower.conditions.cumulative import WINDOWS, Cumulative, average_run_length
 from watchtower.nouns.score import Over
 
 
@@ -41,12 +41,11 @@ def test_it_looks_back_five_hundred_windows() -> None:
     assert of_one(cumulative(), "latency.p99", [9.0, *[1.0] * (WINDOWS - 1)]).value == pytest.approx(0.0)
 
 
-def test_the_closed_form_is_the_recursion() -> None:
-    values = np.random.default_rng(5).normal(size=(80, 3))
-    sums = np.zeros(3)
-    for row in values:
-        sums = np.maximum(0.0, sums + row - 0.1)
-    assert cusum(values, 0.1) == pytest.approx(sums)
+def test_it_ends_soon_after_a_large_drift_does() -> None:
+    drift = [1.0] * 5 + [50.0] * 10  # ten windows that add 48.75 each; the sum stays at twice the value
+    assert of_one(cumulative(), "latency.p99", drift).value == pytest.approx(4.0)
+    assert of_one(cumulative(), "latency.p99", [*drift, *[1.0] * 7]).finding.name == "FOUND"
+    assert of_one(cumulative(), "latency.p99", [*drift, *[1.0] * 8]).finding.name == "CLEAR"  # 4 - 8 x 0.25 = 2
 
 
 def test_the_run_length_of_the_docstring_is_siegmunds() -> None:

@@ -15,6 +15,7 @@ from watchtower.nouns.score import Need, Over
 
 WINDOWS = 500
 """Boards that the sum looks back over."""
+_CAP = 2
 _OVERSHOOT = 1.166
 _FLAT = 1e-6
 
@@ -22,7 +23,8 @@ _FLAT = 1e-6
 class Cumulative(OnScores):
     """Finds every subject whose sum of deviations is greater than *value*: CUSUM, one-sided.
 
-    S_0 = 0, S_t = max(0, S_{t-1} + x_t - target - slack); a window without a score leaves S as it is. It is computed anew at each evaluation over the last
+    S_0 = 0, S_t = max(0, S_{t-1} + x_t - target - slack), at most twice *value*; a window without a score leaves S as it is. The cap changes nothing until it
+    is found, and lets it end about value / slack windows after the drift does, whatever the drift's size. It is computed anew at each evaluation over the last
     500 windows and begins again where the live version changes; nothing is remembered. Of a score whose mean moves from *target* by d, half of d is
     the best *slack*; a *value* of 4 to 5 standard deviations of the window's score is usual. Scores should be of one window (`over: 1 window`): merges
     that overlap count each window several times, and the run length below no longer holds.
@@ -49,7 +51,7 @@ class Cumulative(OnScores):
         """FOUND where the sum is greater than the value, which it is told with; UNKNOWN where this window has no score."""
         scores = self.selected(reading)
         before = reading.before(self.need(reading.over, reading.size), scores, WINDOWS - 1)
-        sums = cusum(np.vstack([before, scores.values]), self.target + self.slack)
+        sums = cusum(np.vstack([before, scores.values]), self.target + self.slack, _CAP * self.value)
         lacking = np.isnan(scores.values)
         return [
             self.unknown(reading, scores, i) if lacking[i] else self.said(reading, scores, i, found=bool(sums[i] > self.value), value=float(sums[i]))
@@ -57,11 +59,11 @@ class Cumulative(OnScores):
         ]
 
 
-def cusum(values: Floats, level: float) -> Floats:
-    """S after the last row of *values* (windows x subjects): what was added since the smallest partial sum; NaN adds nothing."""
-    steps = np.where(np.isnan(values), 0.0, values - level)
-    partial = np.cumsum(steps, axis=0)
-    sums: Floats = partial[-1] - np.minimum(partial.min(axis=0), 0.0)
+def cusum(values: Floats, level: float, most: float) -> Floats:
+    """S after the last row of *values* (windows x subjects), never above *most*; NaN adds nothing."""
+    sums: Floats = np.zeros(values.shape[1])
+    for step in np.where(np.isnan(values), 0.0, values - level):
+        sums = np.clip(sums + step, 0.0, most)
     return sums
 
 

@@ -141,3 +141,17 @@ def test_items_are_read_as_messages_of_a_topic_are() -> None:
     assert sort(items_of(batch), NOW).good == (batch,)
     late = json.dumps({**GOOD, "time": (NOW - timedelta(days=3)).isoformat()}).encode()
     assert sort([late], NOW).errors == ()
+
+
+@pytest.mark.parametrize("body", [b"[" + b",".join([b"1"] * 100_001) + b"]", b"1\n" * 100_002])
+def test_too_many_items_are_refused_before_they_are_read(address: str, store: Store, body: bytes) -> None:
+    assert post(address, body) == (413, {"error": "the body holds over 100,000 labels: post it in pieces"})
+    assert store.labels.spooled(0, 10) == []
+
+
+def test_the_first_thousand_errors_are_told_and_the_others_counted(address: str) -> None:
+    status, answer = post(address, b"\n".join([b"1"] * 1_500 + [json.dumps(GOOD).encode()]))
+    errors = answer["errors"]
+    assert isinstance(errors, list)
+    assert (status, answer["accepted"], len(errors)) == (202, 1, 1_001)
+    assert errors[-1] == {"item": None, "error": "500 further items are no labels"}

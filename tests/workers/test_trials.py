@@ -23,10 +23,11 @@ from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
 from watchtower.nouns.plan import Evaluation, Plan, Served, Step
 from watchtower.nouns.score import Board
-from watchtower.nouns.settings import Watched
+from watchtower.nouns.settings import FirstWindows, Watched
 from watchtower.nouns.window import EPOCH, Span, Window
 from watchtower.sources.file import File
 from watchtower.store import Store, StoredReference
+from watchtower.store.references import Accepted
 from watchtower.workers.gathering import key_of
 from watchtower.workers.rows import RowReader
 from watchtower.workers.trials import Terms, TrialRoom
@@ -257,3 +258,24 @@ def test_a_look_under_which_the_daemon_stops_is_no_verdict_and_leaves_nothing(tm
     thread.join(10)
     assert [str(each) for each in came] == ["the daemon stops: the trial goes on with the next one"]
     assert store.trials.load(key_of(plan)) is None
+
+
+def test_an_accepted_reference_is_the_windows_that_were_accepted(tmp_path: Path, store: Store) -> None:
+    """Of six minutes the second and third were accepted; the first two windows had been the reference, and the last two are none."""
+    stage = Stage(tmp_path, store, BAD)
+    stage.watched = stage.watched.model_copy(update={"reference": FirstWindows(kind="first_windows", count=2)})
+    for minute in range(6):
+        stage.shift = float(100 * minute)
+        stage.serve()
+    before = store.references.load("fraud")
+    assert before is not None
+    named = f"windows {(TEN + MINUTE).isoformat()} to {(TEN + 3 * MINUTE).isoformat()}"
+    store.references.accept("fraud", replace(before, valid_from=TEN + 6 * MINUTE), Accepted("ann", TEN, named, 2 * ROWS))
+    memory = replace(store.evaluations.memory("fraud"), reference_windows=2, evaluated_through=TEN + 7 * MINUTE)
+    window = Window(TEN + 6 * MINUTE, TEN + 7 * MINUTE)
+    store.evaluations.commit("fraud", window, {}, Evaluation(Board("fraud", window, "2", {}), (), memory, ()), now=window.end)
+    found = stage.room()._reference(stage.plan("1"), store.references.load("fraud"), Terms(stage.watched, None))
+    assert found is not None
+    amount = found.columns["amount"]
+    assert isinstance(amount, NumberColumn)
+    assert (found.count, round(float(amount.values.mean()) / 10)) == (2 * ROWS, 15)

@@ -15,17 +15,18 @@ from watchtower.core.trialling import Drift, assemble, drift, sample, scale_of
 from watchtower.edges.children import Child
 from watchtower.model_stores import Artefact, ModelStore
 from watchtower.nouns.batch import FeatureType, Floats, PredictionBatch, Schema
-from watchtower.nouns.errors import ShadowError, Unavailable
+from watchtower.nouns.errors import ConfigError, ShadowError, Unavailable
 from watchtower.nouns.evidence import Judgement, Trial
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import Profile
-from watchtower.nouns.settings import Watched
+from watchtower.nouns.settings import FileReference, Watched
 from watchtower.nouns.window import moment
 from watchtower.runners import Runner
 from watchtower.runners._bench import Answers, Job, Ran, Rows
 from watchtower.runners.onnx import Onnx
 from watchtower.store import Store
 from watchtower.store.references import StoredReference
+from watchtower.workers.accepted import accepted_inputs
 from watchtower.workers.comparing import ReferenceInputs, reference_inputs
 from watchtower.workers.gathering import Gathering, key_of
 from watchtower.workers.rows import RowReader
@@ -136,7 +137,13 @@ class TrialRoom:
 
     def _reference(self, plan: Plan, stored: StoredReference | None, terms: Terms) -> ReferenceInputs | None:
         types = terms.types(stored)
-        return reference_inputs(self.store, self.rows, plan.model, plan.live, watched=terms.watched, types=types, stored=stored)
+        if stored is None or not stored.accepted or isinstance(terms.watched.reference, FileReference):
+            return reference_inputs(self.store, self.rows, plan.model, plan.live, watched=terms.watched, types=types, stored=stored)
+        try:
+            return accepted_inputs(self.store, self.rows, plan.model, terms.watched, types, stored)
+        except (ConfigError, ShadowError) as lost:
+            log.warning("trial_without_reference model=%s reason=%s", plan.model, lost)
+            return None
 
     def _ran(self, job: Job, time_limit: timedelta) -> Sequence[Ran]:
         """Runs *job* in the child. Where that crashes or hangs each version is run alone, so that only the guilty one fails; times are then not paired."""

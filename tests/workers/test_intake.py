@@ -249,3 +249,22 @@ def test_in_a_growing_file_a_lone_row_beyond_the_clock_is_in_the_future(opened: 
     worker.finish(NOW)
     session.close()
     assert (counted(store)[0], store.status()["rejected"]) == (1, {"time_in_future": 1})
+
+
+class Gone(Topic):
+    """A topic that was deleted."""
+
+    def poll(self, timeout: float) -> Sequence[Messages]:  # noqa: ARG002  nothing is waited for
+        msg = "topic labels was deleted"
+        raise Unavailable(msg, for_good=True)
+
+
+def test_a_topic_of_labels_that_was_deleted_ends_nothing_and_one_of_predictions_does(opened: Callable[[], Store]) -> None:
+    store = opened()
+    worker = intake(store, Gone({ZERO: []}), Topic({Partition("others"): [row(2), row(3)]}))
+    worker.feeds[0].labels = True
+    worker.step(NOW)
+    assert counted(store) == (2, 2)
+    assert worker.feeds[0].away_until > 0
+    with pytest.raises(Unavailable, match="deleted"):
+        intake(store, Gone({ZERO: []})).step(NOW)

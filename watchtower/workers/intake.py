@@ -24,7 +24,9 @@ from watchtower.workers.references import References
 
 log = logging.getLogger(__name__)
 LABELS_AGAIN = 5.0
-"""Seconds between two tries of a source of labels that is away."""
+"""Seconds between two tries of a source of labels that is away, …"""
+LABELS_GONE = 60.0
+"""… and of one that was deleted, or denies access: predictions are watched without it."""
 ENDS_EVERY = 1.0
 """Seconds between two looks at the ends of the partitions."""
 
@@ -126,7 +128,7 @@ class Intake:
                 self._seek(feed, list(feed.session.fresh()))
                 did = self._read(feed, now) or did
             except Unavailable as gone:
-                if self._torn or gone.for_good:
+                if self._torn or (gone.for_good and not feed.labels):
                     raise
                 away = self._missed(feed, gone) or away
         return did, away
@@ -136,8 +138,8 @@ class Intake:
         """Predictions are waited for; labels are tried again in a while, and hold nothing up."""
         if not feed.labels:
             return gone
-        log.warning("labels_away reason=%s", gone)
-        feed.away_until = monotonic() + LABELS_AGAIN
+        log.log(logging.ERROR if gone.for_good else logging.WARNING, "labels_away reason=%s", gone)
+        feed.away_until = monotonic() + (LABELS_GONE if gone.for_good else LABELS_AGAIN)
         return None
 
     def checkpoint(self, now: datetime) -> None:

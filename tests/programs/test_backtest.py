@@ -123,6 +123,11 @@ def test_what_lies_before_the_stretch_is_played_and_not_told(store: Store, setti
     assert done.windows == WINDOWS - MOVED - 2
 
 
+def test_a_stretch_from_the_beginning_of_time_is_played_from_the_first_window_on(store: Store, settings: Loaded) -> None:
+    done = played(store, settings, settings.path.parent / "rules", since=datetime(1, 1, 1, tzinfo=UTC))
+    assert (done.windows, done.counts()) == (WINDOWS, {("Drift", "fraud"): (1, 1), ("Sum", "fraud"): (1, 1)})
+
+
 def test_the_command_tells_it_as_json_and_writes_nothing(settings: Loaded, capsys: pytest.CaptureFixture[str]) -> None:
     before = (settings.path.parent / "w.db").read_bytes()
     with pytest.raises(SystemExit) as ended:

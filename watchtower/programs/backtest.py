@@ -85,7 +85,10 @@ class Player:
     def played(self, since: datetime, until: datetime) -> Iterator[tuple[Board, Sequence[AlertChange]]]:
         """Each window's board and what the rules say of it; those before *since* only warm up."""
         size = self.settings.window.size
-        began = since - WARMING * size
+        oldest = self.store.history.oldest(self.model)
+        if oldest is None:
+            return
+        began = max(since, oldest + WARMING * size) - WARMING * size
         boards = self.store.history.boards(Stretch(self.model, began, until))
         waiting = next(boards, None)
         for row in closed_rows(self.store, self.model, began, until, size):

@@ -87,6 +87,12 @@ class HistoryRows:
             found = tx.execute(sa.select(sa.func.max(windows.c.window_end)).where(*Stretch(model).of(windows.c.model, windows.c.window_end))).scalar()
         return None if found is None else moment(found)
 
+    def oldest(self, model: str) -> datetime | None:
+        """The start of the first window of *model* that is kept; None where there is none."""
+        with self._database.reading() as tx:
+            found = tx.execute(sa.select(sa.func.min(windows.c.window_start)).where(windows.c.model == model)).scalar()
+        return None if found is None else moment(found)
+
     def changes(self, stretch: Stretch) -> Iterator[AlertChange]:
         """Alert transitions, in the order in which they were told."""
         wanted = sa.select(alert_changes.c.id, alert_changes.c.body).where(*stretch.of(alert_changes.c.model, alert_changes.c.window_end))

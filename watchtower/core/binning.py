@@ -33,7 +33,7 @@ def make_binning(columns: Mapping[str, Column], settings: Mapping[str, FeatureSe
     """The cells of the reference's *columns* (the prediction is subject ""), the same whatever the rows' order.
 
     *settings* are the declared features, which alone are folded, in their order; empty: all columns, by name, each of the type of its values.
-    *prediction* is None where the reference has none; of a vector its class is, rankings are not folded. Texts, embeddings, probabilities
+    *prediction* is None where the reference has none; of a vector its class is, of a ranking whether it is there. Texts, embeddings, probabilities
     and vectors have derived subjects beside them (see core/deriving.py).
     """
     declared = settings or {name: FeatureSettings(type=inferred(columns[name])) for name in sorted(columns) if name != PREDICTION}
@@ -65,11 +65,11 @@ def _is_no_vector(kind: PredictionKind, column: Column | None) -> bool:
     return kind is PredictionKind.VECTOR and not isinstance(column, VectorColumn)
 
 
-def prediction_type(kind: PredictionKind) -> FeatureType | None:
-    """How a prediction is folded (a vector by its class); None: not at all (rankings)."""
+def prediction_type(kind: PredictionKind) -> FeatureType:
+    """How a prediction is folded: a vector by its class, a ranking as there or missing."""
     if kind in (PredictionKind.PROBABILITY, PredictionKind.NUMBER):
         return FeatureType.NUMERIC
-    return FeatureType.CATEGORICAL if kind in (PredictionKind.CLASS, PredictionKind.VECTOR) else None
+    return FeatureType.TEXT if kind is PredictionKind.RANKING else FeatureType.CATEGORICAL
 
 
 def _bins(column: Column | None, settings: FeatureSettings) -> Bins:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from watchtower.core.answers import spelled
+from watchtower.core.rankings import ranked
 from watchtower.nouns.batch import Flags, Floats, Ints, PredictionKind
 from watchtower.nouns.labels import (
     CALIBRATION_BINS,
@@ -57,11 +58,16 @@ def spelling(values: Values) -> list[str | None]:
 
 
 def labelled(met: Met, kind: PredictionKind, positive: object = None, centre: float = 0.0) -> Labelled:
-    """The summary of *met*; rows of another *kind* (a word for a number, one beyond ±1e60, a probability beyond [0, 1]) are left out."""
+    """The summary of *met*; rows of another *kind* (a word for a number, one beyond ±1e60, a probability beyond [0, 1]) are left out.
+
+    So are rankings of which nothing was relevant.
+    """
     if kind is PredictionKind.CLASS:
         return _classes(met, kind)
     if kind is PredictionKind.PROBABILITY:
         return _probabilities(met, kind, positive)
+    if kind is PredictionKind.RANKING:
+        return _rankings(met, kind)
     return _numbers(met, kind, centre)
 
 
@@ -135,6 +141,11 @@ def _numbers(met: Met, kind: PredictionKind, centre: float) -> Labelled:
     return replace(_common(kind, w, met.delays[there]), sums=np.array([*sums, v @ relative, v @ relative**2, v.sum()]), centre=centre)
 
 
+def _rankings(met: Met, kind: PredictionKind) -> Labelled:
+    there, sums = ranked(spelling(met.answers), spelling(met.labels), met.weights)
+    return replace(_common(kind, met.weights[there], met.delays[there]), ranks=sums)
+
+
 def numbers(values: Values) -> Floats:
     """Each value as a number; NaN where it is a word."""
     words = np.array([_number(text) for text in values.texts], dtype=np.float64)
@@ -176,6 +187,7 @@ def _both(one: Labelled, other: Labelled) -> Labelled:
         expired=one.expired + other.expired,
         settled_rows=one.settled_rows + other.settled_rows,
         unsettled=one.unsettled + other.unsettled,
+        ranks=_sum(one.ranks, other.ranks),
     )
 
 

@@ -49,6 +49,7 @@ def view_of(closed: Closed, need: Need, place: tuple[str, str], profile: Profile
         seen=closed.seen,
         analysed=closed.analysed.scores.get((need, version, segment)),
         calibration=closed.analysed.calibrations.get(version, closed.analysed.reason),
+        parameters=dict(need.measure.parameters),
     )
 
 

@@ -1,5 +1,6 @@
 """Names of measures: which are known, and what stands behind each."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from pydantic import ValidationError
@@ -23,6 +24,8 @@ def known(measure: MeasureName) -> str | None:
         return f"unknown measure '{measure}'" + (f" (did you mean {near[0]}?)" if near else f"; known families: {', '.join(_families())}")
     if not measure.parameters:
         return None
+    if allowed := _parameters_of(measure):
+        return _fits(measure, allowed)
     if (not is_statistic(measure) and not is_analysis(measure)) or measure.name in (AUTO, WEIGHTED.name):
         return f"measure '{plain}' takes no parameters"
     try:
@@ -32,6 +35,20 @@ def known(measure: MeasureName) -> str | None:
         member = Analysis.member(measure.name) if is_analysis(measure) else Statistic.member(measure.name)
         fields = ", ".join(member.model_fields) or "none"
         return f"measure '{measure}': {first['loc'][0]}: {first['msg']}; its parameters: {fields}"
+    return None
+
+
+def _parameters_of(measure: MeasureName) -> Mapping[str, tuple[int, ...]]:
+    return Measure.member(measure.family).parameters.get(measure.name, {}) if measure.family in Measure.kinds() else {}
+
+
+def _fits(measure: MeasureName, allowed: Mapping[str, tuple[int, ...]]) -> str | None:
+    """What is wrong with the parameters of a measure that takes *allowed* ones."""
+    for name, value in measure.parameters:
+        if name not in allowed:
+            return f"measure '{measure}': it has no parameter {name}; its parameters: {', '.join(allowed)}"
+        if value not in allowed[name]:
+            return f"measure '{measure}': {name} is one of {', '.join(map(str, allowed[name]))}"
     return None
 
 

@@ -24,7 +24,7 @@ _PREDICTIONS = {
     PredictionKind.PROBABILITY: FeatureType.NUMERIC,
     PredictionKind.NUMBER: FeatureType.NUMERIC,
     PredictionKind.VECTOR: FeatureType.EMBEDDING,
-    PredictionKind.RANKING: FeatureType.EMBEDDING,
+    PredictionKind.RANKING: FeatureType.TEXT,
 }
 Values = Sequence[object] | NDArray[np.generic]
 

@@ -29,7 +29,7 @@ def column(values: Sequence[object], kind: FeatureType, *, checked: bool) -> Col
 
 
 def predictions(values: Sequence[object], kind: PredictionKind | None) -> Column | None:
-    """The column of the predictions; a ranking has none yet. Without a *kind* it is inferred."""
+    """The column of the predictions but for rankings (see _rankings.py). Without a *kind* it is inferred."""
     match kind:
         case PredictionKind.NUMBER | PredictionKind.PROBABILITY:
             return numbers(values)

@@ -52,7 +52,7 @@ class Single(msgspec.Struct, Generic[F], gc=False):
     gpu: Gpu | None = None
     tags: dict[str, Scalar] | None = None
     trace_id: str | None = None
-    label: Scalar | UnsetType = UNSET
+    label: object | UnsetType = UNSET
     rows: UnsetType = UNSET
 
 
@@ -77,7 +77,7 @@ class Many(msgspec.Struct, Generic[F], gc=False):
     gpu: Gpu | None = None
     tags: dict[str, Scalar | list[Scalar]] | None = None
     trace_id: Texts = None
-    label: Scalar | list[Scalar] | UnsetType = UNSET
+    label: object | UnsetType = UNSET
 
 
 class Nothing(msgspec.Struct, gc=False):

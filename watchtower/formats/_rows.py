@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from watchtower.formats._columns import coded, column, floats, infer, predictions, written
+from watchtower.formats._columns import coded, column, floats, infer, written
 from watchtower.formats._message import MOST_ROWS, NONE, Decoders, Gpu, Many, Message, cells
+from watchtower.formats._rankings import answers
 from watchtower.formats._times import BAD, times
 from watchtower.nouns.batch import Catalog, Codes, Column, Floats, GpuColumns, Ints, Messages, PredictionBatch, Reason, Schema, TextColumn
 from watchtower.nouns.window import Partition
@@ -215,9 +216,8 @@ def screened(rows: Rows, found: Meta) -> dict[int, Reason]:
 
 
 def _named(found: Meta, sound: Callable[[str], bool]) -> np.typing.NDArray[np.bool_]:
-    columns = [found.versions, found.statuses, found.instances, *([found.gpu.device] if found.gpu else [])]
     odd = np.zeros(len(found.times), dtype=bool)
-    for each in columns:
+    for each in (found.versions, found.statuses, found.instances, *([found.gpu.device] if found.gpu else [])):
         odd |= _odd(each, sound)
     return odd
 
@@ -270,7 +270,7 @@ def _prediction(rows: Rows, schema: Schema) -> Column | None:
     absent = values.count(UNSET)
     if absent == len(values):
         return None
-    return predictions([None if each is UNSET else each for each in values] if absent else values, schema.prediction)
+    return answers([None if each is UNSET else each for each in values] if absent else values, schema.prediction)
 
 
 def _features(rows: Rows, schema: Schema, reader: Decoders) -> dict[str, Column]:

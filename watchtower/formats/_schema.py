@@ -46,7 +46,10 @@ def schema_message() -> dict[str, object]:
         },
         "tags": {"type": ["object", "null"], "additionalProperties": _each(SCALAR)},
         "trace_id": _each(text),
-        "label": {**_each(SCALAR), "description": "without features and prediction: the truth for the prediction with this id"},
+        "label": {
+            "anyOf": [SCALAR, {"type": "array"}, {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}],
+            "description": "without features and prediction: the truth for the prediction with this id; of a ranking the relevant id, a list, or gains by id",
+        },
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

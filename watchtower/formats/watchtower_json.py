@@ -12,9 +12,9 @@ from msgspec import UNSET
 
 from watchtower.formats import Format
 from watchtower.formats._careful import read
-from watchtower.formats._columns import class_text
 from watchtower.formats._message import Many, Message, Single, decoders
 from watchtower.formats._parsing import parsed
+from watchtower.formats._rankings import label_texts
 from watchtower.formats._rows import Rows, Stream, as_text, batch, meta, screened, sound_name, stream, unsound
 from watchtower.formats._schema import schema_message
 from watchtower.formats._times import BAD, times
@@ -113,18 +113,21 @@ class _Reading:
         rows = Rows([self.labelled[place] for place in places], np.array(places, dtype=np.int64), self.stream)
         when = times(rows.get("time"), rows.per_row(self.stream.appended[rows.index]))
         ids = [as_text(each) for each in rows.get("id")]
-        reasons = self._label_reasons(rows, when, ids)
+        said = label_texts([cast("str", each) for each in rows.get("model")], rows.get("label"), self.catalog)
+        reasons = self._label_reasons(rows, when, ids, said)
         if reasons:
             self.rejected |= reasons
             self.labelled = {place: each for place, each in self.labelled.items() if place not in reasons}
             return self._labels()
-        return Labels([cast("str", each) for each in rows.get("model")], ids, [class_text(each) for each in rows.get("label")], when)
+        return Labels([cast("str", each) for each in rows.get("model")], ids, [each or "" for each in said], when)
 
-    def _label_reasons(self, rows: Rows, when: Ints, ids: list[str]) -> dict[int, Reason]:
+    def _label_reasons(self, rows: Rows, when: Ints, ids: list[str], said: list[str | None]) -> dict[int, Reason]:
         places = rows.per_row(rows.index)
         late = when > rows.per_row(self.stream.latest[rows.index])
         nameless = np.array([not each for each in ids])
+        shapeless = np.array([each is None for each in said])
         return {
+            **dict.fromkeys(places[shapeless].tolist(), Reason.BAD_TYPE),
             **dict.fromkeys(places[late].tolist(), Reason.TIME_IN_FUTURE),
             **dict.fromkeys(places[when == BAD].tolist(), Reason.BAD_TIME),
             **dict.fromkeys(places[nameless].tolist(), Reason.MISSING_FIELD),

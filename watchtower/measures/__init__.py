@@ -1,6 +1,7 @@
 """Any other named number that rules can use."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from watchtower.kinds import Kind
@@ -14,6 +15,8 @@ class Measure(Kind):
     tested: ClassVar[frozenset[str]] = frozenset()
     of_model: ClassVar[frozenset[str]] = frozenset()
     """Names that are the whole model's, told with version ""."""
+    parameters: ClassVar[Mapping[str, Mapping[str, tuple[int, ...]]]] = {}
+    """Name -> parameter -> the values that it may have."""
     is_open: ClassVar[bool] = False
     """Whether settings may add names (what a meter reads); all of an open family's names are the whole model's."""
 

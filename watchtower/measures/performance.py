@@ -8,8 +8,9 @@ import numpy as np
 
 from watchtower.measures import Measure
 from watchtower.measures._estimates import Estimate, Z, estimates, mean_of, wilson
+from watchtower.measures._rankings import ranking_scores
 from watchtower.nouns.batch import Floats, PredictionKind
-from watchtower.nouns.labels import CALIBRATION_BINS, CERTAIN_SUMS, NUMBER_SUMS, OTHER, Labelled
+from watchtower.nouns.labels import CALIBRATION_BINS, CERTAIN_SUMS, NUMBER_SUMS, OTHER, RANKS, Labelled
 from watchtower.nouns.score import Scores, View
 
 _WORDS = {PredictionKind.CLASS: "classes", PredictionKind.PROBABILITY: "probabilities", PredictionKind.NUMBER: "numbers"}
@@ -33,18 +34,24 @@ class Performance(Measure):
     log_loss: mean of -ln(probability of what came true), held 2.2e-16 from 0 and 1; brier: mean of (p - y)²; exact.
     ece: Σ_b (n_b/n) |mean p - mean y| over 15 bins of equal width (Guo et al. 2017); at least 0, so biased upwards in small samples.
     mae, rmse, bias (mean of predicted - label), mape (rows whose label is not 0), r2 (1 - SSE/SST): exact; delta method.
+    ndcg_at_k, hit_rate_at_k: of rankings, see _rankings.py; k is 10 where it is not said.
     """
 
     names: ClassVar[tuple[str, ...]] = (
         *("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "ece"),
         *("mae", "rmse", "mape", "r2", "bias"),
+        *("ndcg_at_k", "hit_rate_at_k"),
     )
+
+    parameters: ClassVar[Mapping[str, Mapping[str, tuple[int, ...]]]] = {name: {"k": RANKS} for name in ("ndcg_at_k", "hit_rate_at_k")}
 
     def score(self, name: str, view: View) -> Scores:
         """Subject "", and for precision, recall and f1 of classes each class."""
         found = view.profile.labelled
         if found is None or found.rows == 0:
             return Scores.none([""], "no labels")
+        if name in self.parameters:
+            return ranking_scores(name, found, view.parameters.get("k", 10))
         ask, kinds = _ASKED[name]
         if found.kind not in kinds:
             return Scores.none([""], f"{' and '.join(_WORDS[kind] for kind in kinds)} only")

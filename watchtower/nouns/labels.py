@@ -30,6 +30,9 @@ NUMBER_SUMS = ("e", "e_abs", "e2", "e4", "e2d", "e2d2", "d", "d2", "d3", "d4", "
 """Σ w of a number's error e = predicted - label, its size, powers, and products with d = label - centre; of |e / label| where the label is not 0,
 its square, and Σ w there."""
 
+RANKS = (1, 3, 5, 10, 20, 50, 100)
+"""How many of a ranking's first items are looked at: sums are kept for each of these."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Values:
@@ -99,6 +102,7 @@ class Labelled:
         expired: weight of predictions whose `wait` ended without a label.
         settled_rows: rows joined or expired.
         unsettled: windows before whose start no prediction had waited for the whole of `wait`.
+        ranks: float64[len(RANKS), 3], Σ w of rows with something relevant among the first k, of NDCG@k, and of its square (ranking).
     """
 
     kind: PredictionKind
@@ -116,6 +120,7 @@ class Labelled:
     expired: float = 0.0
     settled_rows: int = 0
     unsettled: int = 0
+    ranks: Floats | None = None
 
 
 OTHER = "(other classes)"

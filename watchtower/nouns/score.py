@@ -223,6 +223,8 @@ class View:
     """What the analysis child found for this need, version and segment."""
     calibration: Calibration | str = "version not calibrated"
     """The version's calibration, or why there is none."""
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    """Those that the measure was asked with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from watchtower.nouns.batch import Floats, Ints, PredictionKind
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.labels import CALIBRATION_BINS, SCORE_CELLS, Hashes, LabelHalf, Labelled, Place, PredictionHalf, Values
+from watchtower.nouns.labels import CALIBRATION_BINS, RANKS, SCORE_CELLS, Hashes, LabelHalf, Labelled, Place, PredictionHalf, Values
 
 _MAGIC = b"L\x01"
 
@@ -67,6 +67,7 @@ class _Labelled(msgspec.Struct, array_like=True, frozen=True):
     expired: float
     settled_rows: int
     unsettled: int
+    ranks: bytes = b""
 
 
 _DECODERS: Mapping[type, msgspec.msgpack.Decoder[object]] = {kind: msgspec.msgpack.Decoder(kind) for kind in (_Prediction, _Label, _Labelled)}
@@ -128,6 +129,7 @@ def pack_labelled(it: Labelled) -> bytes:
             expired=it.expired,
             settled_rows=it.settled_rows,
             unsettled=it.unsettled,
+            ranks=_raw(it.ranks, "<f8"),
         )
     )
     return _MAGIC + zlib.compress(frame, 1)
@@ -152,6 +154,7 @@ def unpack_labelled(blob: bytes) -> Labelled:
         expired=it.expired,
         settled_rows=it.settled_rows,
         unsettled=it.unsettled,
+        ranks=_floats(it.ranks).reshape(len(RANKS), 3) if it.ranks else None,
     )
 
 

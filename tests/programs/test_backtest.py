@@ -15,9 +15,10 @@ from watchtower.edges.clock import Clock, ManualClock
 from watchtower.nouns.alert import AlertState
 from watchtower.nouns.errors import ConfigError
 from watchtower.nouns.window import EPOCH
-from watchtower.programs.backtest import Backtest, backtest
+from watchtower.programs.backtest import Backtest, Player, backtest
 from watchtower.programs.calibrate import lines
 from watchtower.store import Store
+from watchtower.workers.calibrator import Calibrator
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -126,6 +127,18 @@ def test_what_lies_before_the_stretch_is_played_and_not_told(store: Store, setti
 def test_a_stretch_from_the_beginning_of_time_is_played_from_the_first_window_on(store: Store, settings: Loaded) -> None:
     done = played(store, settings, settings.path.parent / "rules", since=datetime(1, 1, 1, tzinfo=UTC))
     assert (done.windows, done.counts()) == (WINDOWS, {("Drift", "fraud"): (1, 1), ("Sum", "fraud"): (1, 1)})
+
+
+def test_as_much_is_played_before_the_stretch_as_conditions_look_back_on(store: Store, settings: Loaded) -> None:
+    def warming(rules: str) -> int:
+        (settings.path.parent / "some.yaml").write_text(f"rules:\n  - {rules}\n")
+        book = read_rules([settings.path.parent / "some.yaml"], MINUTE)
+        return Player(store, settings.settings, book, "fraud", Calibrator(store, Clock().now), ()).warming
+
+    assert warming("{name: A, model: fraud, over: 2h, when: {kind: above, measure: drift.psi, value: 1}}") - warming(
+        "{name: A, model: fraud, when: {kind: above, measure: drift.psi, value: 1}}"
+    ) == pytest.approx(119, abs=1)
+    assert warming("{name: A, model: fraud, when: {kind: cumulative, measure: drift.psi, target: 0, slack: 0, value: 1}}") >= 499 + 60
 
 
 def test_the_command_tells_it_as_json_and_writes_nothing(settings: Loaded, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from watchtower.core import versions
 from watchtower.core.closing import Comparison, close
 from watchtower.core.remembering import PastScores, lookback, with_history
 from watchtower.core.rules import RuleBook
+from watchtower.core.spanning import reach
 from watchtower.edges.clock import Clock
 from watchtower.line import Response
 from watchtower.nouns.alert import AlertChange, AlertState
@@ -23,7 +24,7 @@ from watchtower.workers.calibrator import Calibrator
 from watchtower.workers.earlier import earlier
 
 WARMING = 60
-"""Windows before the stretch that are played too, so that `hold`, `absent` and the rest are what they would have been."""
+"""Windows that are played before those that conditions look back on, so that `hold`, `absent` and the rest are what they would have been."""
 _AT_ONCE = 200
 Key = tuple[str, str]
 """(rule, model)."""
@@ -82,13 +83,19 @@ class Player:
         self.memory = Memory(self.model)
         self.scored = deque(maxlen=max(lookback(self.book.needs(self.model)).values(), default=0))
 
+    @property
+    def warming(self) -> int:
+        """Windows before the stretch that are played too: as far as conditions look back, over scores as long as they are merged."""
+        needs = list(self.book.needs(self.model))
+        return WARMING + max(lookback(needs).values(), default=0) + reach(needs)
+
     def played(self, since: datetime, until: datetime) -> Iterator[tuple[Board, Sequence[AlertChange]]]:
         """Each window's board and what the rules say of it; those before *since* only warm up."""
         size = self.settings.window.size
         oldest = self.store.history.oldest(self.model)
         if oldest is None:
             return
-        began = max(since, oldest + WARMING * size) - WARMING * size
+        began = max(oldest, since - min(self.warming * size, max(since - oldest, timedelta(0))))
         boards = self.store.history.boards(Stretch(self.model, began, until))
         waiting = next(boards, None)
         for row in closed_rows(self.store, self.model, began, until, size):

@@ -11,15 +11,16 @@ import pytest
 
 from watchtower.core.joining import hashes_of, values_of
 from watchtower.core.meeting import Terms, meet
+from watchtower.core.merging import empty
 from watchtower.nouns.batch import PredictionKind
 from watchtower.nouns.errors import Fenced, Unavailable
 from watchtower.nouns.labels import Halves, LabelHalf, PredictionHalf, Waiting
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.settings import PredictionSettings
-from watchtower.nouns.window import Progress
+from watchtower.nouns.window import Key, Progress, window_of
 from watchtower.store import Store
 from watchtower.store.label_packing import pack_labels, pack_predictions, unpack_labels, unpack_predictions
-from watchtower.store.labels import SPOOL, put_join
+from watchtower.store.labels import SPOOL, expire, put_join
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MINUTE = 60_000_000
@@ -143,6 +144,19 @@ def test_status_says_how_labels_stand(store: Store) -> None:
     assert store.status()["labels"] == [
         {"model": "m", "waiting": 1, "labels": 1, "joined": 1, "expired": 1, "coverage": 0.5, "kept_share": 0.25},
     ]
+
+
+def test_labels_of_a_model_without_predictions_expire_and_those_of_others_wait_for_their_join(store: Store) -> None:
+    for minute in (1.0, 2.0, 3.0):
+        came = {model: labels(("a", minute, "x"), ("b", minute, "x")) for model in ("m", "typo")}
+        store.intake.checkpoint(Delta({}, {}, {}, (), {}, int(3 * MINUTE), halves=Halves({}, came)), keep_original=False)
+    key = Key("m", "1", "", window_of(0, timedelta(minutes=1)))
+    store.intake.checkpoint(Delta({key: replace(empty(None), rows=1)}, {}, {}, (), {}, None), keep_original=False)
+    store.retention.expire(windows_for=timedelta(days=1), scores_for=timedelta(days=1), labels_for=timedelta(minutes=1.5))
+    assert {model: len(room.labels.times) for model in ("m", "typo") if (room := store.labels.room(model, None))} == {"m": 6, "typo": 4}
+    with store._database.writing() as tx:
+        expire(tx, 0, most=3)
+    assert {model: len(room.labels.times) for model in ("m", "typo") if (room := store.labels.room(model, None))} == {"m": 6, "typo": 2}
 
 
 def test_halves_come_back_as_they_were_packed() -> None:

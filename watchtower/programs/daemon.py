@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from watchtower import assembly
 from watchtower.config.reader import Loaded, read_settings
+from watchtower.core.meeting import Terms
 from watchtower.core.rules import RuleBook
 from watchtower.core.spanning import MOST
 from watchtower.edges.clock import Clock
@@ -213,9 +214,11 @@ class Daemon:
         self._parts.metrics.heartbeat(now.timestamp())
 
     def _tidy(self) -> None:
-        kept, reached = self._loaded.settings.store.retention, MOST * self._loaded.settings.window.size
+        settings = self._loaded.settings
+        kept, wait = settings.store.retention, Terms().wait if settings.labels is None else settings.labels.wait
+        reached = max(kept.readings, MOST * settings.window.size)
         try:
-            self._parts.store.retention.expire(windows_for=kept.windows, scores_for=kept.scores, readings_for=max(kept.readings, reached))
+            self._parts.store.retention.expire(windows_for=kept.windows, scores_for=kept.scores, readings_for=reached, labels_for=wait)
             self._parts.store.windows.compact()
         except Unavailable as away:
             log.warning("retention_missed reason=%s", away)

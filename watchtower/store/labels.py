@@ -18,6 +18,7 @@ from watchtower.nouns.window import Partition, micros
 from watchtower.store.database import Database
 from watchtower.store.label_packing import pack_hashes, pack_labels, pack_predictions, unpack_hashes, unpack_labels, unpack_predictions
 from watchtower.store.label_tables import label_joins, label_rooms, label_spool, waiting_labels, waiting_predictions
+from watchtower.store.tables import models
 
 SPOOL = Partition("POST /api/v1/labels")
 """Posted labels are read like a partition of this name; positions are their numbers."""
@@ -118,6 +119,16 @@ def put_halves(tx: sa.Connection, delta: Delta) -> None:
     read = delta.progress.get(SPOOL)
     if read is not None:
         tx.execute(sa.delete(label_spool).where(label_spool.c.id < read[1].position))
+
+
+def expire(tx: sa.Connection, before: int, most: int = 2_000_000) -> None:
+    """Halves older than *before* of models that have no window (a misspelt name): no join will ever look at them. Of younger ones *most* rows a model stay."""
+    for table in (waiting_labels, waiting_predictions):
+        strange = table.c.model.not_in(sa.select(models.c.model).where(models.c.first_start.is_not(None)))
+        tx.execute(sa.delete(table).where(strange, table.c.last < before))
+        after = sa.func.sum(table.c.rows).over(partition_by=table.c.model, order_by=table.c.id.desc())
+        held = sa.select(table.c.id, after.label("held")).where(strange).subquery()
+        tx.execute(sa.delete(table).where(table.c.id.in_(sa.select(held.c.id).where(held.c.held > most))))
 
 
 def _put(tx: sa.Connection, halves: Halves) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from watchtower.nouns.window import micros
-from watchtower.store import readings
+from watchtower.store import labels, readings
 from watchtower.store.database import Database
 from watchtower.store.history import alert_changes
 from watchtower.store.intake import CLOSED_THROUGH
@@ -26,11 +26,17 @@ class RetentionRows:
         self._now = now
 
     def expire(
-        self, *, windows_for: timedelta, scores_for: timedelta, outputs_for: timedelta = timedelta(hours=24), readings_for: timedelta = timedelta(days=3)
+        self,
+        *,
+        windows_for: timedelta,
+        scores_for: timedelta,
+        outputs_for: timedelta = timedelta(hours=24),
+        readings_for: timedelta = timedelta(days=3),
+        labels_for: timedelta = timedelta(hours=24),
     ) -> int:
         """Deletes windows and boards older than that (alert transitions as boards), at most 2,000 of each a call; how many went.
 
-        Trials that no open plan can ask for go too, and what meters read (about 50,000 rows a call).
+        Trials that no open plan can ask for go too, what meters read (about 50,000 rows a call), and labels of models that have no predictions.
         """
         now = self._now()
         with self._database.writing() as tx:
@@ -40,6 +46,7 @@ class RetentionRows:
             gone = _expire(tx, windows, newest - _length(windows_for)) + _expire(tx, boards, newest - _length(scores_for))
             _expire_trials(tx, micros(now) - _length(outputs_for))
             readings.expire(tx, newest - _length(readings_for), _READINGS_AT_ONCE)
+            labels.expire(tx, newest - _length(labels_for))
             newest_letter = sa.select(sa.func.max(dead_letters.c.id)).scalar_subquery()
             tx.execute(sa.delete(dead_letters).where(dead_letters.c.id <= newest_letter - _LETTERS))
         return gone

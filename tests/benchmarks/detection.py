@@ -136,10 +136,12 @@ def wilson(share: Share) -> tuple[float, float]:
 
 def shown(share: Share) -> str:
     """In per cent, with the interval."""
+
+    def each(value: float) -> str:
+        return f"{100 * value:.{2 if 0 < value < 0.01 else 1}f}".removesuffix(".0")
+
     low, high = wilson(share)
-    hits, n = share
-    rate = 100 * hits / n
-    return f"{rate:.{0 if rate == round(rate) else 1 if rate >= 1 else 2}f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{each(rate(share))} [{each(low)}, {each(high)}]"
 
 
 def detected(case: Case, windows: list[list[float]], judge: Judge) -> Share:

@@ -87,3 +87,9 @@ def test_intervals_are_read_as_normal() -> None:
     found = from_intervals(np.array([1.0, 1.0, 0.0]), np.array([0.3, np.nan, 0.0]) * width, np.array([0.4, 0.4, 0.0]) * width)
     assert found[0] == pytest.approx(2 * stats.norm.sf(2))
     assert np.isnan(found[1:]).all()
+
+
+def test_means_of_tiny_numbers_are_compared_as_those_of_large_ones_are() -> None:
+    """Densities such as 1e-130 have variances whose squares are 0."""
+    large = welch(Moments(9, 2.0, 1.0), Moments(7, 1.0, 0.5))
+    assert welch(Moments(9, 2e-130, 1e-260), Moments(7, 1e-130, 0.5e-260)) == pytest.approx(large, rel=1e-9)

@@ -120,7 +120,8 @@ def welch(one: Moments, other: Moments) -> float:
     if sum(errors) <= 0:
         return 1.0 if one.mean == other.mean else 0.0
     t = (one.mean - other.mean) / np.sqrt(sum(errors))
-    freedom = sum(errors) ** 2 / sum(error**2 / (each.n - 1) for error, each in zip(errors, (one, other), strict=True))
+    parts = [error / sum(errors) for error in errors]  # squares of tiny errors themselves would be 0
+    freedom = 1 / sum(part**2 / (each.n - 1) for part, each in zip(parts, (one, other), strict=True))
     return float(2 * stdtr(freedom, -abs(t)))
 
 

@@ -24,6 +24,7 @@ from watchtower.nouns.window import Window
 from watchtower.programs.replay import Replay
 from watchtower.store import Store, StoredReference
 from watchtower.store.references import Accepted
+from watchtower.workers._allowance import Allowance
 from watchtower.workers._analysis_child import Comparison
 from watchtower.workers.analysis import Analyst
 from watchtower.workers.rerunning import known_weights
@@ -277,3 +278,29 @@ def test_a_child_that_fails_costs_its_own_score_alone(tmp_path: Path) -> None:
     assert analyst.compared(right, monotonic() + 0.001).reasons == ("analysis took over 60 s",)
     analyst.rest()
     desk.store.close()
+
+
+def test_slow_scores_of_many_models_leave_half_of_the_time_to_all_others(tmp_path: Path) -> None:
+    desk = Desk(Scene(tmp_path, measures=()).loaded())
+    closed, stored = desk.closed()
+    analyst = desk.analyst()
+    analyst.allowance.together = timedelta(milliseconds=1)
+    reason = "version not calibrated: analysis of all models took over 0.001 s"
+    assert analyst.analysed(closed, ESTIMATED, stored).analysed.calibrations["1"] == reason
+    analyst.rest()
+    desk.store.close()
+
+
+def test_windows_to_one_end_share_their_time_and_those_to_the_next_have_their_own() -> None:
+    allowance = Allowance(timedelta(seconds=10), together=timedelta(seconds=15))
+    assert allowance.begin(TEN) - monotonic() == pytest.approx(10, abs=0.5)
+    assert allowance.late == "analysis took over 10 s"
+    allowance._began -= 9  # nine seconds ago
+    allowance.finish()
+    assert allowance.begin(TEN) - monotonic() == pytest.approx(6, abs=0.5)
+    assert allowance.late == "analysis of all models took over 15 s"
+    allowance._began -= 9
+    allowance.finish()
+    assert allowance.begin(TEN) <= monotonic()
+    assert allowance.begin(TEN + MINUTE) - monotonic() == pytest.approx(10, abs=0.5)
+    assert allowance.late == "analysis took over 10 s"

@@ -88,6 +88,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     evaluator = build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping)
     evaluator.took, evaluator.always = ears.took, SHOWN | (LABELLED if settings.labels is not None else frozenset())
     analyst = build_analyst(settings, store, references, WAITS)
+    analyst.allowance.together = settings.window.size / 2
     evaluator.analysed = analyst.analysed
     calibrator = Calibrator(store, clock.now)
     evaluator.bounded = calibrator.bounded

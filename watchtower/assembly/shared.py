@@ -12,6 +12,7 @@ from watchtower.nouns.profile import Delta
 from watchtower.nouns.score import MeasureName
 from watchtower.sources import Rereadable
 from watchtower.store import Store
+from watchtower.workers._allowance import Allowance
 from watchtower.workers.analysis import Analyst
 from watchtower.workers.attributing import Attributor
 from watchtower.workers.evaluator import Evaluator, Heard
@@ -90,7 +91,7 @@ def build_trials(settings: Settings, store: Store, references: References) -> Tr
 
 def build_analyst(settings: Settings, store: Store, references: References, limit: timedelta) -> Analyst:
     """Finds slow scores; a window waits at most *limit* for its own."""
-    return Analyst(store, references.rows, Reruns(store, references.rows, _terms(settings)), settings.window.size, limit)
+    return Analyst(store, references.rows, Reruns(store, references.rows, _terms(settings)), settings.window.size, Allowance(limit))
 
 
 def _terms(settings: Settings) -> Callable[[str], Terms]:

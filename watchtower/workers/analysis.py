@@ -23,6 +23,7 @@ from watchtower.nouns.errors import ConfigError, Fenced, ShadowError, Unavailabl
 from watchtower.nouns.score import Analysed, Closed, Need, Over, Scores
 from watchtower.nouns.window import micros
 from watchtower.store import Store, StoredReference
+from watchtower.workers._allowance import Allowance
 from watchtower.workers._analysis_child import Compared, Comparison, Side
 from watchtower.workers.rerunning import Importance, Reruns
 from watchtower.workers.rows import RowReader
@@ -46,14 +47,14 @@ class Analyst:
     the reference's rows) goes on where a window did not wait for it, and serves the next one.
 
     Attributes:
-        limit: how long one window may wait.
+        allowance: how long windows may wait.
     """
 
     store: Store
     rows: RowReader
     reruns: Reruns
     size: timedelta
-    limit: timedelta = WAITS
+    allowance: Allowance = field(default_factory=lambda: Allowance(WAITS))
     _child: Child = field(default_factory=Child)
     _beside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "analysis"))
     _waiting: dict[Key, Future[object]] = field(default_factory=dict)
@@ -68,11 +69,15 @@ class Analyst:
             return closed
         if stored is None or closed.live is None or closed.binning is None:
             return replace(closed, analysed=Analysed(reason=closed.reason or "no rows"))
-        sitting = _Sitting(self, closed, stored, closed.live, monotonic() + self.limit.total_seconds())
+        sitting = _Sitting(self, closed, stored, closed.live, self.allowance.begin(closed.window.end))
         try:
             found = sitting.held(slow)
-        except (RuntimeError, CancelledError) as ended:  # the thread beside takes nothing more on
-            raise Fenced(_STOPS) from ended
+        except (RuntimeError, CancelledError) as ended:
+            if not self._over:
+                raise
+            raise Fenced(_STOPS) from ended  # the thread beside takes nothing more on
+        finally:
+            self.allowance.finish()
         if self._over:
             raise Fenced(_STOPS)
         return replace(closed, analysed=found)
@@ -93,11 +98,6 @@ class Analyst:
 
     # -------------------------------------------------------------------------------------------- for a sitting
 
-    @property
-    def late(self) -> str:
-        """Why a score is not there."""
-        return f"analysis took over {self.limit.total_seconds():g} s"
-
     def soon(self, key: Key, make: Callable[[], object], deadline: float) -> object:
         """What *make* makes on the thread beside, once and for all; a reason (str) where it fails (tried again after 60 windows) or is late."""
         if key in self._known:
@@ -111,7 +111,7 @@ class Analyst:
         try:
             found = future.result(max(0.0, deadline - monotonic()))
         except Late:
-            return self.late
+            return self.allowance.late
         except (ShadowError, ConfigError, Unavailable) as error:
             found = str(error)
         del self._waiting[key]
@@ -129,7 +129,7 @@ class Analyst:
             return future.result(max(0.0, deadline - monotonic()))
         except Late:
             future.cancel()
-            return self.late
+            return self.allowance.late
         except (ShadowError, ConfigError, Unavailable) as error:
             return str(error)
 
@@ -137,11 +137,11 @@ class Analyst:
         """What the child says, as scores."""
         left = deadline - monotonic()
         if left <= 0:
-            return Scores.none(("",), self.late)
+            return Scores.none(("",), self.allowance.late)
         try:
             found = self._child.call(_CHILD, comparison, time_limit=timedelta(seconds=left))
         except ShadowError as error:
-            reason = self.late if monotonic() >= deadline else f"analysis failed: {error}"
+            reason = self.allowance.late if monotonic() >= deadline else f"analysis failed: {error}"
             log.warning("analysis_failed what=%s reason=%s", comparison.measure, error)
             return Scores.none(("",), reason)
         assert isinstance(found, tuple)
@@ -231,7 +231,7 @@ class _Sitting:
         try:
             for batch in self.analyst.rows.pieces(closed.model, profile.spans, start, closed.window.end, schema):
                 if monotonic() >= self.deadline:
-                    return self.analyst.late
+                    return self.analyst.allowance.late
                 names = batch.versions.names
                 mine = batch.versions.codes == (names.index(self.live) if self.live in names else -1)
                 found.append(sliced(batch, np.flatnonzero(mine & (_hashes(batch) <= threshold))))
@@ -257,7 +257,7 @@ class _Sitting:
         reruns, side, seed = self.analyst.reruns, Side(mine.features, len(mine)), _seed(self.closed)
         now = self.analyst.once(lambda: reruns.change(self.closed.model, self.live, self.stored, side, seed, left), self.deadline)
         if not isinstance(now, Mapping):
-            return Scores.none(("",), self.analyst.late if monotonic() >= self.deadline else str(now), [len(mine)])
+            return Scores.none(("",), self.analyst.allowance.late if monotonic() >= self.deadline else str(now), [len(mine)])
         return Scores.of(("",), [(ndcg(reference.change, now), len(mine))])
 
 

@@ -20,7 +20,7 @@ from watchtower.store import Store, StoredReference
 from watchtower.store.references import Accepted
 from watchtower.workers import _evidently
 from watchtower.workers.references import References, schema_of
-from watchtower.workers.reports import Reporter
+from watchtower.workers.reports import Reporter, table_of, with_others
 from watchtower.workers.rows import RowReader
 
 pytest.importorskip("evidently", reason="reports need the extra 'reports'")
@@ -175,3 +175,12 @@ def test_evidently_gets_the_rows_of_the_reference_that_was_accepted(tmp_path: Pa
     store.references.accept("fraud", accepted, Accepted("me", TEN, str(tmp_path / "new.jsonl"), 40))
     assert given(accepted) == 40
     store.close()
+
+
+def test_evidently_gets_the_columns_that_moved_most_and_the_others_say_so() -> None:
+    table = columns(500, 0, 1)
+    binning = make_binning(table, {}, None, ())
+    assert list(table_of(["country", "age"], table).columns) == ["country", "age"]
+    done = with_others(EvidentlyReport({"age": Opinion("PSI", 0.4, 0.1, drifted=True)}), ["country", "age"], binning)
+    assert done.opinions["age"].drifted is True
+    assert {name for name, each in done.opinions.items() if "moved most" in each.reason} == {"amount", "void"}

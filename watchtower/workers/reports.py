@@ -16,7 +16,7 @@ from watchtower.nouns.batch import Column, PredictionBatch, Schema
 from watchtower.nouns.binning import PREDICTION, Binning
 from watchtower.nouns.errors import ConfigError, ShadowError, Unavailable
 from watchtower.nouns.profile import Profile
-from watchtower.nouns.report import EvidentlyReport, FeatureLine, ModelReport, Table
+from watchtower.nouns.report import EvidentlyReport, FeatureLine, ModelReport, Opinion, Table
 from watchtower.nouns.settings import FileReference, Watched
 from watchtower.nouns.window import Window
 from watchtower.store import Store, StoredReference
@@ -34,6 +34,9 @@ MOST_WINDOWS = 60
 """… or are so many."""
 SAMPLE = 10_000
 """Rows a side that Evidently gets, chosen by position hash."""
+MOST_COLUMNS = 100
+"""Columns that Evidently gets, those that moved most for us: its page grows by 70 kB a column, and its time by 0.1 s."""
+_TOO_MANY = f"Evidently got the {MOST_COLUMNS} that moved most"
 _REFERENCE_WINDOWS = 10_000
 _ALERTS = 500
 
@@ -62,7 +65,8 @@ class Reporter:
             raise Unavailable(msg)
         profile = together([each.profiles[live, ""] for each in chosen])
         reference = stored.profiles.get((live, "")) or stored.profiles["", ""]
-        done, without = self._evidently(model, stored, chosen, live, profile)
+        lines = features(stored.binning, reference, profile)
+        done, without = self._evidently(model, stored, chosen, live, profile, [line.subject for line in lines[:MOST_COLUMNS]])
         return ModelReport(
             model=model,
             live=live,
@@ -71,7 +75,7 @@ class Reporter:
             compared_from=chosen[0].window.start,
             rows=profile.rows,
             reference_rows=reference.rows,
-            features=tuple(_beside(features(stored.binning, reference, profile), done, stored.binning)),
+            features=tuple(_beside(lines, done, stored.binning)),
             alerts=tuple(self._alerts(model, past[-1].window.end)),
             evidently=done.html,
             without=without,
@@ -94,18 +98,20 @@ class Reporter:
 
     # ---------------------------------------------------------------------------------------- rows
 
-    def _evidently(self, model: str, stored: StoredReference, chosen: Sequence[ClosedRow], live: str, profile: Profile) -> tuple[EvidentlyReport, str]:
-        """Evidently on re-read rows; without it the reason why."""
+    def _evidently(  # noqa: PLR0913, PLR0917  whose rows, and which columns of them
+        self, model: str, stored: StoredReference, chosen: Sequence[ClosedRow], live: str, profile: Profile, subjects: Sequence[str]
+    ) -> tuple[EvidentlyReport, str]:
+        """Evidently on re-read rows of *subjects*; without it the reason why."""
         try:
             schema = schema_of(stored, self.watched(model))
             span = Window(chosen[0].window.start, chosen[-1].window.end)
             current = self._read(model, profile, span, schema, live)
             reference = self._reference(model, stored, schema, live)
-            done = call(CHILD, (_table(stored.binning, reference), _table(stored.binning, current)), time_limit=self.time_limit)
+            done = call(CHILD, (table_of(subjects, reference), table_of(subjects, current)), time_limit=self.time_limit)
         except (Unavailable, ShadowError, ConfigError) as lacking:
             return EvidentlyReport(), str(lacking)
         assert isinstance(done, EvidentlyReport)
-        return done, ""
+        return with_others(done, subjects, stored.binning), ""
 
     def _read(self, model: str, profile: Profile, span: Window, schema: Schema, version: str) -> PredictionBatch:
         batch = self.rows.read(model, profile.spans, span.start, span.end, schema)
@@ -161,12 +167,19 @@ def _last(past: Sequence[ClosedRow], live: str, binning: str) -> list[ClosedRow]
     return chosen[::-1]
 
 
-def _table(binning: Binning, rows: PredictionBatch | Mapping[str, Column]) -> Table:
-    """The binning's columns of *rows*, as Evidently knows them."""
+def table_of(subjects: Sequence[str], rows: PredictionBatch | Mapping[str, Column]) -> Table:
+    """The columns of *subjects* in *rows*, as Evidently knows them."""
     columns: dict[str, Column] = dict(rows.features) if isinstance(rows, PredictionBatch) else dict(rows)
     if isinstance(rows, PredictionBatch) and rows.prediction is not None:
         columns[PREDICTION] = rows.prediction
-    return Table({named(subject): columns[subject] for subject in binning.subjects if subject in columns})
+    return Table({named(subject): columns[subject] for subject in subjects if subject in columns})
+
+
+def with_others(done: EvidentlyReport, subjects: Sequence[str], binning: Binning) -> EvidentlyReport:
+    """*done* over *subjects*, and of the others why it says nothing of them."""
+    given = set(subjects)
+    others = {named(each): Opinion(reason=_TOO_MANY) for each in binning.subjects if each not in given}
+    return replace(done, opinions={**others, **done.opinions})
 
 
 def _beside(lines: Sequence[FeatureLine], done: EvidentlyReport, binning: Binning) -> Iterator[FeatureLine]:

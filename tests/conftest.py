@@ -15,8 +15,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(SILENT)
     for module in ("kafka.protocol.schemas.load_json", "importlib.resources._legacy"):
         config.addinivalue_line("filterwarnings", f"ignore:(read_text|open_text) is deprecated:DeprecationWarning:{module}")
-    never_connected = r"unclosed <socket\.socket .*laddr=\('0\.0\.0\.0'"  # kafka-python leaves those to the garbage collector
-    config.addinivalue_line("filterwarnings", f"ignore:{never_connected}:ResourceWarning")
 
 
 @pytest.fixture(scope="session")

@@ -157,11 +157,12 @@ def test_the_command_tells_it_as_json_and_writes_nothing(settings: Loaded, capsy
 def test_calibrate_says_what_a_written_bound_must_be_expected_to_do(settings: Loaded) -> None:
     store = Store.open(settings.settings.store.url, now=Clock().now)
     try:
+        kept = store.calibrations.of("fraud")
         (line,) = lines(store, settings.book, "fraud", Clock())
         assert (line.rule.name, line.is_auto, line.made.bound) == ("Drift", False, 0.5)
         assert line.made.expected < 1
         assert (line.made.rows, line.made.windows) == (300, 120)
-        assert store.calibrations.of("fraud") == {}
+        assert store.calibrations.of("fraud") == kept
         with pytest.raises(ConfigError, match="no rule with a bound"):
             list(lines(store, settings.book, "credit", Clock()))
     finally:

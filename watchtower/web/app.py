@@ -1,6 +1,6 @@
 """The pages and the API: read only but for what is posted."""
 
-from asyncio import AbstractEventLoop, Future, Lock, get_running_loop
+from asyncio import AbstractEventLoop, CancelledError, Future, Lock, get_running_loop
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -55,11 +55,14 @@ class _Rooms:
 
     async def apart(self, ask: Callable[[], Answer]) -> Answer:
         """Asks in a thread of its own that ends with the process, one at a time: what takes minutes holds up neither the other answers nor the end."""
-        async with self.turn:
-            loop = get_running_loop()
-            answer: Future[Answer] = loop.create_future()
-            Thread(target=_answer, args=(ask, loop, answer), name="web-apart", daemon=True).start()
-            return await answer
+        try:
+            async with self.turn:
+                loop = get_running_loop()
+                answer: Future[Answer] = loop.create_future()
+                Thread(target=_answer, args=(ask, loop, answer), name="web-apart", daemon=True).start()
+                return await answer
+        except CancelledError:
+            raise HTTPException(503, "the daemon is ending; ask the next one") from None
 
     def guard(self, request: Request, *, public: bool = False) -> None:
         """401 where a token is needed and not given."""

@@ -172,8 +172,8 @@ class _Sitting:
         return Analysed(scores, weights, calibrations, "only the live version's whole is analysed")
 
     def _versions(self) -> list[str]:
-        others = sorted(version for version, segment, over in self.closed.profiles if segment == "" and over == Over() and version not in ("", self.live))
-        return [self.live, *others][:_VERSIONS]
+        whole = (key for key, each in self.closed.profiles.items() if key[1:] == ("", Over()) and each.rows)
+        return [self.live, *sorted(version for version, _, _ in whole if version not in ("", self.live))][:_VERSIONS]
 
     def _calibration(self, version: str) -> Calibration | str:
         reruns, key = self.analyst.reruns, (self.closed.model, version, self.stored.binning.id, "calibration")

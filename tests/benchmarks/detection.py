@@ -52,9 +52,9 @@ Results = dict[str, Kept]
 # ---------------------------------------------------------------------------------------------------------------- ours
 
 
-def windows_of(case: Case, most: int) -> list[int]:
-    """The numbers of ours' windows."""
-    return list(range(STRETCHES * STRETCH if case.slow and most >= STRETCH else most))
+def windows_of(case: Case, most: int, first: int = 0) -> list[int]:
+    """The numbers of ours' windows, from *first* on."""
+    return list(range(first, first + (STRETCHES * STRETCH if case.slow and most >= STRETCH else most)))
 
 
 def _task(what: tuple[int, list[int]]) -> list[tuple[int, list[float]]]:
@@ -74,13 +74,13 @@ def _task(what: tuple[int, list[int]]) -> list[tuple[int, list[float]]]:
     return told
 
 
-def measured(cases: Sequence[Case], most: int, processes: int, kept: Path | None) -> Results:
-    """Ours over *cases*; windows that *kept* has are taken from there, and it is written as they come."""
+def measured(cases: Sequence[Case], numbered: tuple[int, int], processes: int, kept: Path | None) -> Results:
+    """Ours over *cases*, so many windows from the first of *numbered* on; windows that *kept* has are taken from there, and it is written as they come."""
     found: Results = json.loads(kept.read_text()) if kept is not None and kept.exists() else {}
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for case in cases:
             had = found.setdefault(case.name, {"windows": []})["windows"]
-            windows = windows_of(case, most)[len(had) :]
+            windows = windows_of(case, numbered[1], numbered[0])[len(had) :]
             size = SOON * processes if case.rows >= 1_000_000 else max(1, len(windows))
             for first in range(0, len(windows), size):
                 some = windows[first : first + size]
@@ -257,6 +257,7 @@ def main() -> int:
     """Measures ours, reads or runs the peers, prints."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.detection", description="False alarms and detection, ours beside peers'.")
     parser.add_argument("--windows", type=int, default=FULL, help="ours, a case (stretches of slow drift: 50 of 200 windows)")
+    parser.add_argument("--first", type=int, default=0, help="the number of ours' first window: others than those that the rules' bounds were chosen on")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", type=Path, help="a JSON file with ours' windows: cases that are in it are not run again")
     parser.add_argument("--peers", type=Path, default=os.environ.get("WATCHTOWER_PEERS"), help="a folder of virtual environments: run the peers anew")
@@ -266,7 +267,7 @@ def main() -> int:
         run_peers(Path(asked.peers))
     cases = [case for case in CASES if not asked.case or case.name in asked.case]
     say(f"Machine: {machine()}\n{versions()}; ours: {datetime.now(UTC).date()}")
-    found = measured(cases, asked.windows, asked.processes, asked.keep)
+    found = measured(cases, (asked.first, asked.windows), asked.processes, asked.keep)
     if asked.case:
         return 0
     told = {name: json.loads((CACHE / f"{name}.json").read_text()) for name in PEERS}

@@ -10,6 +10,7 @@ import numpy as np
 
 from watchtower.core.answers import spelled
 from watchtower.core.rankings import ranked
+from watchtower.core.spreads import merged, spread_of
 from watchtower.nouns.batch import Flags, Floats, Ints, PredictionKind
 from watchtower.nouns.labels import (
     CALIBRATION_BINS,
@@ -138,7 +139,8 @@ def _numbers(met: Met, kind: PredictionKind, centre: float) -> Labelled:
     relative = np.abs(e[y != 0] / y[y != 0])
     v = w[y != 0]
     sums = [w @ each for each in (e, np.abs(e), e**2, e**4, e**2 * d, e**2 * d**2, d, d**2, d**3, d**4)]
-    return replace(_common(kind, w, met.delays[there]), sums=np.array([*sums, v @ relative, v @ relative**2, v.sum()]), centre=centre)
+    found = replace(_common(kind, w, met.delays[there]), sums=np.array([*sums, v @ relative, v @ relative**2, v.sum()]), centre=centre)
+    return replace(found, labels=spread_of(y, w), residuals=spread_of(e, w))
 
 
 def _rankings(met: Met, kind: PredictionKind) -> Labelled:
@@ -188,6 +190,8 @@ def _both(one: Labelled, other: Labelled) -> Labelled:
         settled_rows=one.settled_rows + other.settled_rows,
         unsettled=one.unsettled + other.unsettled,
         ranks=_sum(one.ranks, other.ranks),
+        labels=merged(one.labels, other.labels),
+        residuals=merged(one.residuals, other.residuals),
     )
 
 

@@ -26,7 +26,7 @@ def known(measure: MeasureName) -> str | None:
         return None
     if allowed := _parameters_of(measure):
         return _fits(measure, allowed)
-    if (not is_statistic(measure) and not is_analysis(measure)) or measure.name in (AUTO, WEIGHTED.name):
+    if not (is_statistic(measure) or is_analysis(measure) or is_of_labels(measure)) or measure.name in (AUTO, WEIGHTED.name):
         return f"measure '{plain}' takes no parameters"
     try:
         _ = analysis_of(measure) if is_analysis(measure) else statistic_of(measure)
@@ -56,6 +56,7 @@ def names() -> tuple[str, ...]:
     """Every measure that can be scored, without parameters."""
     statistics = [f"{family}.{kind}" for family in _FAMILIES_OF_STATISTICS for kind in Statistic.kinds()]
     slow = [f"drift.{kind}" for kind in Analysis.kinds()]
+    statistics += [f"labels.{kind}" for kind in Statistic.kinds()]
     return (*statistics, *slow, f"drift.{AUTO}", str(WEIGHTED), *(f"{family}.{name}" for family in Measure.kinds() for name in Measure.member(family).names))
 
 
@@ -66,6 +67,11 @@ def _families() -> list[str]:
 def is_statistic(measure: MeasureName) -> bool:
     """Whether it compares two profiles, or is made of such comparisons (`drift.weighted`)."""
     return (measure.family == "drift" and not is_analysis(measure)) or (measure.family == "prediction" and measure.name in Statistic.kinds())
+
+
+def is_of_labels(measure: MeasureName) -> bool:
+    """Whether it compares labels and residuals."""
+    return measure.family == "labels" and measure.name in Statistic.kinds()
 
 
 def statistic_of(measure: MeasureName) -> Statistic:

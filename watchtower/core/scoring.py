@@ -8,9 +8,10 @@ import numpy as np
 from watchtower.core.comparing import REFERENCE, other_side, said
 from watchtower.core.differing import difference
 from watchtower.core.importance import weighted
+from watchtower.core.label_drift import label_scores
 from watchtower.core.measuring import measured
 from watchtower.core.merging import empty
-from watchtower.core.naming import AUTO, WEIGHTED, is_analysis, is_of_model, is_statistic, statistic_of
+from watchtower.core.naming import AUTO, WEIGHTED, is_analysis, is_of_labels, is_of_model, is_statistic, statistic_of
 from watchtower.nouns.binning import Binning, CategoryBins
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board, Closed, MeasureName, Need, Over, Pair, Scores, Slot
@@ -20,6 +21,7 @@ _BINARY = 2
 
 
 _WITHOUT_ROWS = frozenset({"gpu", "resource", "version"})
+_OF_LABELS = frozenset({"performance", "labels", "fairness"})
 
 
 def score(closed: Closed, needs: frozenset[Need]) -> Board:
@@ -50,8 +52,13 @@ class _Desk:
     pairs: dict[tuple[str, str, Over, str, int | None, tuple[int, ...]], Pair] = field(default_factory=dict)
 
     def places(self, need: Need) -> Iterator[tuple[str, str]]:
-        """(version, segment) to score: the live version's whole and known segments, even when nothing came; then every other that served."""
-        closed, there = self.closed, sorted((version, segment) for version, segment, over in self.closed.profiles if over == need.over and version)
+        """(version, segment) to score: the live version's whole and known segments, even when nothing came; then every other that served.
+
+        A version that serves no more is there while its labels arrive, for what is made of labels.
+        """
+        closed, labels = self.closed, need.measure.family in _OF_LABELS
+        keys = ((key, each.rows) for key, each in closed.profiles.items() if key[0] and key[2] == need.over)
+        there = sorted((version, segment) for (version, segment, _), rows in keys if rows or labels or version == closed.live)
         live = closed.live
         if live is not None:
             frozen = closed.binning.segments if closed.binning is not None else {}
@@ -64,6 +71,8 @@ class _Desk:
         profile = self.closed.profiles.get((version, segment, need.over)) or empty(None)
         if is_analysis(need.measure):
             return self._analysed(need, version, segment, profile)
+        if is_of_labels(need.measure):
+            return label_scores(self.closed, need, (version, segment), profile)
         if not is_statistic(need.measure) and need.against != REFERENCE:
             return _enough(difference(self.closed, need, (version, segment), profile), need)
         if not is_statistic(need.measure):

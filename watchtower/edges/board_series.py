@@ -99,7 +99,7 @@ def _series(board: Board, measure: MeasureName, where: tuple[str, str, str], num
     else:
         yield MEASURE, (model, version, segment, str(measure), subject), value
     if measure.is_tested and np.isfinite(p_value):
-        yield P_VALUE, (model, version, segment, subject, statistic), p_value
+        yield P_VALUE, (model, version, segment, subject, str(measure) if measure.family == "labels" else statistic), p_value
     if measure.family == "gpu" and not segment and version in {"", board.live}:
         if measure.name == "utilization":
             yield UTILIZATION, (subject, model), value

@@ -85,6 +85,15 @@ class Halves:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """Weights of numbers by cell (core/spreads.py says which is what); *cells* ascend, and are 2^*level* of the finest wide."""
+
+    level: int
+    cells: Ints
+    weights: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
     """Labels that met their predictions, of one (model, version, segment, window), or a merge of several.
 
@@ -103,6 +112,7 @@ class Labelled:
         settled_rows: rows joined or expired.
         unsettled: windows before whose start no prediction had waited for the whole of `wait`.
         ranks: float64[len(RANKS), 3], Σ w of rows with something relevant among the first k, of NDCG@k, and of its square (ranking).
+        labels, residuals: spreads of labels, and of predictions less labels (number).
     """
 
     kind: PredictionKind
@@ -121,6 +131,8 @@ class Labelled:
     settled_rows: int = 0
     unsettled: int = 0
     ranks: Floats | None = None
+    labels: Spread | None = None
+    residuals: Spread | None = None
 
 
 OTHER = "(other classes)"

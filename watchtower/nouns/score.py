@@ -17,6 +17,7 @@ from watchtower.nouns.settings import Watched
 from watchtower.nouns.window import Window
 
 UNTESTED_PREDICTION = frozenset({"mean", "confidence", "entropy", "class_share"})
+UNTESTED_LABELS = frozenset({"coverage", "delay"})
 _MEASURE = re.compile(r"(?P<family>[a-z_]+)\.(?P<name>[a-z0-9_]+)(?:\((?P<parameters>[a-z_]+=\d+(?:, ?[a-z_]+=\d+)*)\))?")
 
 
@@ -40,13 +41,15 @@ class MeasureName:
 
     @property
     def is_tested(self) -> bool:
-        """Whether it has a p-value: drift, and statistics on predictions."""
+        """Whether it has a p-value: drift, and statistics on predictions and labels."""
+        if self.family == "labels":
+            return self.name not in UNTESTED_LABELS
         return (self.family == "drift" and self.name != "weighted") or (self.family == "prediction" and self.name not in UNTESTED_PREDICTION)
 
     @property
     def subjects(self) -> str:
-        """The glob over subjects that a rule without one reads: all, but the share over all statuses, performance as a whole, and the prediction."""
-        return "" if self.family in {"errors", "performance"} or (self.family == "prediction" and self.is_tested) else "*"
+        """The glob over subjects that a rule without one reads: all, but the share over all statuses, performance as a whole, the prediction, and labels."""
+        return "" if self.family in {"errors", "performance", "labels"} or (self.family == "prediction" and self.is_tested) else "*"
 
     def __str__(self) -> str:
         inside = ", ".join(f"{key}={value}" for key, value in self.parameters)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from watchtower.nouns.batch import Floats, Ints, PredictionKind
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.labels import CALIBRATION_BINS, RANKS, SCORE_CELLS, Hashes, LabelHalf, Labelled, Place, PredictionHalf, Values
+from watchtower.nouns.labels import CALIBRATION_BINS, RANKS, SCORE_CELLS, Hashes, LabelHalf, Labelled, Place, PredictionHalf, Spread, Values
 
 _MAGIC = b"L\x01"
 
@@ -68,6 +68,8 @@ class _Labelled(msgspec.Struct, array_like=True, frozen=True):
     settled_rows: int
     unsettled: int
     ranks: bytes = b""
+    labels: tuple[int, bytes, bytes] | None = None
+    residuals: tuple[int, bytes, bytes] | None = None
 
 
 _DECODERS: Mapping[type, msgspec.msgpack.Decoder[object]] = {kind: msgspec.msgpack.Decoder(kind) for kind in (_Prediction, _Label, _Labelled)}
@@ -130,6 +132,8 @@ def pack_labelled(it: Labelled) -> bytes:
             settled_rows=it.settled_rows,
             unsettled=it.unsettled,
             ranks=_raw(it.ranks, "<f8"),
+            labels=_spread(it.labels),
+            residuals=_spread(it.residuals),
         )
     )
     return _MAGIC + zlib.compress(frame, 1)
@@ -155,7 +159,17 @@ def unpack_labelled(blob: bytes) -> Labelled:
         settled_rows=it.settled_rows,
         unsettled=it.unsettled,
         ranks=_floats(it.ranks).reshape(len(RANKS), 3) if it.ranks else None,
+        labels=_unpacked_spread(it.labels),
+        residuals=_unpacked_spread(it.residuals),
     )
+
+
+def _spread(it: Spread | None) -> tuple[int, bytes, bytes] | None:
+    return None if it is None else (it.level, _raw(it.cells, "<i4"), _raw(it.weights, "<f8"))
+
+
+def _unpacked_spread(it: tuple[int, bytes, bytes] | None) -> Spread | None:
+    return None if it is None else Spread(it[0], np.frombuffer(it[1], "<i4").astype(np.int64), _floats(it[2]))
 
 
 def _values(values: Values) -> _Values:

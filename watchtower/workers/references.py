@@ -8,6 +8,7 @@ from pathlib import Path
 
 from watchtower.core.binning import make_binning
 from watchtower.core.closing import Comparison
+from watchtower.core.label_references import with_reference_labels
 from watchtower.core.profiling import Bound
 from watchtower.core.referencing import profiles_of, with_lacking
 from watchtower.core.versions import natural
@@ -115,6 +116,7 @@ class References:
                 key: with_lacking(stored.binning, profile, stored.profiles.get(("", key[1])), columns)
                 for key, profile in profiles_of(stored.binning, columns, table.rows, version).items()
             }
+            own = with_reference_labels(own, stored.binning, columns, table.labels, settings.prediction)
         return self.store.references.add(model, stored, {**as_version(stored, version), **own})
 
     def _read(self, model: str, path: Path, settings: Watched) -> ReferenceTable | None:
@@ -181,7 +183,8 @@ def of_table(table: ReferenceTable, settings: Watched) -> StoredReference:
     """Binning and reference of a file's rows."""
     columns = columns_of_table(table)
     binning = make_binning(columns, settings.features, settings.prediction.kind if table.prediction is not None else None, settings.segments)
-    return StoredReference(binning, EPOCH, profiles_of(binning, columns, table.rows))
+    made = with_reference_labels(profiles_of(binning, columns, table.rows), binning, columns, table.labels, settings.prediction)
+    return StoredReference(binning, EPOCH, made)
 
 
 def columns_of_table(table: ReferenceTable) -> dict[str, Column]:

@@ -215,3 +215,13 @@ def test_coverage_and_delay() -> None:
     assert told(Labels().score("delay", view(empty(None)))) == {"": "no labels"}
     nobody = replace(Labelled(PredictionKind.CLASS), expired=10.0, settled_rows=10)
     assert told(Labels().score("coverage", view(replace(empty(None), labelled=nobody)))) == {"": 0.0}
+
+
+def test_of_many_classes_the_mean_is_of_those_that_have_names() -> None:
+    labels = RNG.integers(0, 150, 6000).astype(np.float64)
+    said = np.where(RNG.random(6000) < 0.3, labels, RNG.integers(0, 150, 6000)).astype(np.float64)
+    it = labelled(Met(values(said), values(labels), np.full(6000, 60.0), np.ones(6000)), PredictionKind.CLASS)
+    found = told(score("f1", it))
+    named = [float(subject) for subject in found if subject]
+    assert len(named) == 100
+    assert found[""] == pytest.approx(metrics.f1_score(labels, said, labels=named, average="macro"))

@@ -28,8 +28,8 @@ class Performance(Measure):
 
     accuracy: share of right classes (Wilson); a probability is positive from ½ on.
     precision, recall, f1: of a class TP/(TP+FP), TP/(TP+FN) (Wilson), 2TP/(2TP+FP+FN); subject "" is their mean over the classes that occur as label or
-    prediction (macro; 0 where undefined, as scikit-learn), for a probability the positive class's. Intervals of f1 and of macro values: delta method on the
-    multinomial confusion table.
+    prediction (macro; 0 where undefined, as scikit-learn; of more than 100 classes the 100 that occur most), for a probability the positive class's.
+    Intervals of f1 and of macro values: delta method on the multinomial confusion table.
     roc_auc: from 1,024 cells of probability, ties count half; at most ½ Σ pos_i neg_i / (P N) from the exact one; interval: DeLong on the same cells.
     log_loss: mean of -ln(probability of what came true), held 2.2e-16 from 0 and 1; brier: mean of (p - y)²; exact.
     ece: Σ_b (n_b/n) |mean p - mean y| over 15 bins of equal width (Guo et al. 2017); at least 0, so biased upwards in small samples.
@@ -91,7 +91,8 @@ def _by_class(name: str) -> Ask:
         found = {each: _of_class(name, i, p, (values[i], gradients[i]), n) for i, each in enumerate(classes) if each != OTHER}
         if it.kind is PredictionKind.PROBABILITY:
             return {"": found["1"]}
-        return {"": _delta(float(values.mean()), gradients.mean(axis=0), p, n), **found}
+        named = [i for i, each in enumerate(classes) if each != OTHER]  # in a cell of *other* classes right and wrong look alike
+        return {"": _delta(float(values[named].mean()), gradients[named].mean(axis=0), p, n), **found}
 
     return ask
 

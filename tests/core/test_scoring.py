@@ -9,9 +9,11 @@ import pytest
 
 from tests.measures.views import folded, served, told
 from watchtower.core.binning import make_binning, make_reference_profile
+from watchtower.core.merging import empty
 from watchtower.core.naming import known, names
 from watchtower.core.scoring import automatic, score
 from watchtower.nouns.batch import Column, NumberColumn, PredictionKind, TextColumn
+from watchtower.nouns.labels import Labelled
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board, Closed, MeasureName, Need, Over, Scores, Slot
 from watchtower.nouns.window import Window
@@ -100,6 +102,15 @@ def test_every_version_that_served_is_scored_and_the_live_one_even_if_it_did_not
     assert only(board, PSI, "2").reasons == (None, None, None)
     assert board.versions == {"2": 1.0}
     assert next(slot.version for slot in board.scores if slot.need == PSI) == "1"
+
+
+def test_a_version_that_serves_no_more_is_scored_by_its_labels_alone() -> None:
+    met = replace(empty(BINNING), labelled=Labelled(PredictionKind.CLASS, rows=4, weight=4.0, weight2=4.0, correct=3.0))
+    at = closed({("1", "", Over()): met, ("2", "", Over()): NOW}, live="2")
+    latency, share, accuracy = (one(name) for name in ("latency.p99", "traffic.share", "performance.accuracy"))
+    board = score(at, frozenset({latency, share, accuracy}))
+    assert {slot.need for slot in board.scores if slot.version == "1"} == {accuracy}
+    assert scored(accuracy, at, "1") == {"": 0.75}
 
 
 def test_the_rate_is_told_once_for_the_whole_model_and_an_empty_window_has_zero() -> None:

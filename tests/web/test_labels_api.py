@@ -155,3 +155,9 @@ def test_the_first_thousand_errors_are_told_and_the_others_counted(address: str)
     assert isinstance(errors, list)
     assert (status, answer["accepted"], len(errors)) == (202, 1, 1_001)
     assert errors[-1] == {"item": None, "error": "500 further items are no labels"}
+
+
+def test_rows_of_labels_need_an_id_each_so_that_a_few_bytes_stay_a_few_labels() -> None:
+    found = sort([b'{"model": "m", "rows": 100000, "id": "a", "label": 1}', b'{"model": "m", "rows": 1, "id": "a", "label": 1}'], NOW)
+    assert found.errors == ((0, "needs model, id and label"),)
+    assert len(found.good) == 1

@@ -97,7 +97,8 @@ class _Reading:
     def _is_served(self, place: int, message: Message) -> bool:
         reason = unsound(message) if isinstance(message, Many) else None
         if reason is None and message.features is None and message.prediction is UNSET:
-            if message.label is not UNSET and message.label is not None:
+            one = not isinstance(message, Many) or message.rows == 1 or isinstance(message.id, list)  # a few bytes must not become 100,000 labels of one id
+            if message.label is not UNSET and message.label is not None and one:
                 self.labelled[place] = message
                 return False
             reason = Reason.MISSING_FIELD

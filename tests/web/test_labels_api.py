@@ -136,6 +136,12 @@ def test_what_cannot_be_kept_is_not_accepted(view: StoreView, tokens: Tokens) ->
         assert post(address, json.dumps(GOOD).encode()) == (503, {"error": "nothing was accepted: the store is away"})
 
 
+def test_labels_of_rankings_may_be_posted_and_those_of_no_kind_not() -> None:
+    items = [json.dumps({"model": "shop", "id": "r", "label": label}).encode() for label in (["a", 7], {"a": 3}, "a", {"a": -1}, [["a"]])]
+    found = sort(items, NOW)
+    assert (len(found.good), [item for item, _ in found.errors]) == (3, [3, 4])
+
+
 def test_items_are_read_as_messages_of_a_topic_are() -> None:
     batch = b'{"rows": 2, "model": "fraud", "id": ["a", "b"], "label": [0, 1]}'
     assert sort(items_of(batch), NOW).good == (batch,)

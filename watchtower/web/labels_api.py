@@ -44,6 +44,7 @@ _WHY = {
     Reason.NOT_JSON: "is no JSON object",
     Reason.EMPTY: "is empty",
     Reason.MISSING_FIELD: "needs model, id and label",
+    Reason.BAD_TYPE: "has a value of a wrong type",
     Reason.BAD_TIME: "has a time that cannot be read",
     Reason.TIME_IN_FUTURE: "has a time that is more than 5 minutes ahead",
 }

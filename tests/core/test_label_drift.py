@@ -31,6 +31,10 @@ def values(array: Floats) -> Values:
     return Values(np.asarray(array, dtype=np.float64), (), np.full(len(array), -1, dtype=np.int32))
 
 
+def word(text: str) -> Values:
+    return Values(np.full(1, np.nan), (text,), np.zeros(1, dtype=np.int32))
+
+
 def summed(answers: Floats, labels: Floats, kind: PredictionKind = PredictionKind.NUMBER, weights: Floats | None = None) -> Labelled:
     whole = Met(values(answers), values(labels), np.zeros(len(answers)), np.ones(len(answers)) if weights is None else weights)
     found = merge_labelled([labelled(whole.at(rows), kind, centre=float(i)) for i, rows in enumerate(np.array_split(np.arange(len(answers)), 3))])
@@ -134,8 +138,8 @@ def test_reasons() -> None:
     assert scored("psi", OLD, summed(Z[:50], Z[:50])).reasons == ("50 of 200 rows",) * 2
     assert scored("psi", OLD, summed(Z[:50], Z[:50]), min_rows=20).reasons == (None, None)
     assert scored("psi", OLD, summed(Y, Y, PredictionKind.CLASS)).reasons == ("labels of a number there, of a class here",) * 2
-    ranking = labelled(Met(values(Y[:1]), values(Y[:1]), np.zeros(1), np.ones(1)), PredictionKind.RANKING)
-    assert scored("psi", ranking, ranking).reasons[0] == "no labels"
+    ranking = labelled(Met(word('["a"]'), word("a"), np.zeros(1), np.ones(1)), PredictionKind.RANKING)
+    assert scored("psi", ranking, ranking).reasons == ("classes, probabilities and numbers only",) * 2
     same = np.full(500, 1_000.1)
     assert scored("wasserstein", summed(same, same), NEW).reasons == ("constant reference",) * 2
 

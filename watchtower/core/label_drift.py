@@ -44,6 +44,8 @@ def label_scores(closed: Closed, need: Need, place: tuple[str, str], profile: Pr
     subjects = (LABELS, RESIDUAL)
     if here is None or not here.rows:
         return Scores.none(subjects, "no labels")
+    if here.kind is PredictionKind.RANKING:
+        return Scores.none(subjects, "classes, probabilities and numbers only")
     if isinstance(other, str):
         return Scores.none(subjects, other)
     there = other.labelled
@@ -55,7 +57,7 @@ def label_scores(closed: Closed, need: Need, place: tuple[str, str], profile: Pr
 
 
 def _scored(need: Need, subject: str, there: Labelled, here: Labelled) -> Scores:
-    sides = _categories(subject, there, here) if subject == LABELS and here.kind is not PredictionKind.NUMBER else _numeric(subject, there, here)
+    sides = _categories(there, here) if subject == LABELS and here.kind is not PredictionKind.NUMBER else _numeric(subject, there, here)
     if isinstance(sides, str):
         return Scores.none((subject,), sides)
     bins, reference, current = sides
@@ -77,11 +79,8 @@ def _profile(it: Labelled, cells: Floats, moments: Sequence[float]) -> Profile:
 # -------------------------------------------------------------------------------------------- labels of classes and probabilities
 
 
-def _categories(subject: str, there: Labelled, here: Labelled) -> tuple[CategoryBins, Profile, Profile] | str:
-    assert subject == LABELS
+def _categories(there: Labelled, here: Labelled) -> tuple[CategoryBins, Profile, Profile]:
     old, new = _by_label(there), _by_label(here)
-    if not old or not new:
-        return "classes, probabilities and numbers only"
     names = tuple(sorted((name for name, weight in old.items() if weight > 0 and name != OTHER), key=lambda name: (-old[name], name)))
     bins = CategoryBins(names, frozenset({OTHER}))
     reference, current = (_profile(it, _counted(bins, weights), [0.0] * 5) for it, weights in ((there, old), (here, new)))

@@ -206,7 +206,7 @@ def _slim(profile: Profile) -> Profile:
 
 
 def _bare(profile: Profile) -> Profile:
-    return replace(profile, latency=None, queue=None, compute=None, spans=())
+    return replace(profile, latency=None, queue=None, compute=None, spans=(), labelled=None)
 
 
 def _merged(into: dict[str, Profile], more: Mapping[str, Profile]) -> None:

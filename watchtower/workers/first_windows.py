@@ -164,5 +164,5 @@ def _add(its: _Sum, end: datetime, segments: Mapping[str, Profile], binning: str
         return
     its.windows, its.rows = its.windows + 1, its.rows + whole.rows
     for segment, profile in segments.items():
-        slim = replace(profile, latency=None, queue=None, compute=None, spans=())
+        slim = replace(profile, latency=None, queue=None, compute=None, spans=(), labelled=None)
         its.profiles[segment] = merge([its.profiles[segment], slim]) if segment in its.profiles else slim

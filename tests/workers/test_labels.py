@@ -119,6 +119,14 @@ def test_a_prediction_in_a_source_of_labels_is_rejected(files: Files, store: Sto
     assert waiting(store) == (0, 1)
 
 
+def test_what_was_accepted_when_it_was_posted_is_kept(files: Files, store: Store) -> None:
+    files.intake.max_ahead = timedelta(seconds=10)
+    store.labels.spool([json.dumps(label(3, 120)).encode()], NOW)
+    files.step()
+    assert waiting(store) == (0, 1)
+    assert store.status()["rejected"] == {}
+
+
 def test_posted_labels_show_no_lag(files: Files, store: Store) -> None:
     store.labels.spool([json.dumps(label(3, 32)).encode()], NOW)
     files.step()

@@ -264,7 +264,7 @@ class Daemon:
     def _not_ready(self) -> dict[str, str]:
         """What is not ready, by name, and why; empty: all is."""
         wrong = {name: loop.trouble for name, loop in self._loops.items() if name in {"intake", "evaluator"} and loop.trouble}
-        if not all(feed.session.assigned() for feed in self._parts.feeds):
+        if not all(feed.session.assigned() for feed in self._parts.feeds if not feed.labels):
             wrong.setdefault("source", "no partitions yet")
         return wrong
 

@@ -18,6 +18,7 @@ from watchtower.nouns.settings import FileReference, Watched
 from watchtower.nouns.window import Partition
 from watchtower.sources import SourceSession
 from watchtower.store import Store
+from watchtower.store.labels import SPOOL
 from watchtower.workers.labels import only_labels
 from watchtower.workers.polling import GATHER, GLANCE, gathered, pieces
 from watchtower.workers.references import References
@@ -194,7 +195,8 @@ class Intake:
                 self._first_rows(feed, found)
             for piece in pieces(found) or [[]] * ended:
                 if feed.labels:
-                    self.folder.add(piece, only_labels(piece, feed.format.decode(piece, self._known())), now=now if self.now_moves else None, ended=False)
+                    found_in = only_labels(piece, feed.format.decode(piece, self._known_to(feed)))
+                    self.folder.add(piece, found_in, now=now if self.now_moves else None, ended=False)
                 else:
                     line.fold(piece, feed.format, self._known(), self.folder, now=now if self.now_moves else None, ended=ended)
                 if self.now_moves and self._is_due(now):
@@ -208,6 +210,10 @@ class Intake:
             schemas = {model: self._schema(model) for model in {*self._bindings, *self.models} - {"*"}}
             self._catalog = Catalog(schemas, max_ahead=self.max_ahead // timedelta(microseconds=1))
         return self._catalog
+
+    def _known_to(self, feed: Feed) -> Catalog:
+        """Times of what was posted were looked at then: what was accepted is kept."""
+        return replace(self._known(), max_ahead=None) if feed.partitions == (SPOOL,) else self._known()
 
     def _schema(self, model: str) -> Schema:
         """How the model's rows are decoded; what waits for labels keeps its segments, before there is a binning too."""

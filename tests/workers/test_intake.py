@@ -259,6 +259,22 @@ class Gone(Topic):
         raise Unavailable(msg, for_good=True)
 
 
+def test_labels_whose_brokers_do_not_even_refuse_cost_a_tenth_of_the_time(opened: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = [100.0]
+
+    class Silent(Topic):
+        def poll(self, timeout: float) -> Sequence[Messages]:  # noqa: ARG002  it is not kept
+            ticks[0] += 3.0
+            msg = "no Kafka broker answers"
+            raise Unavailable(msg)
+
+    monkeypatch.setattr("watchtower.workers.intake.monotonic", lambda: ticks[0])
+    worker = intake(opened(), Silent({ZERO: []}), Topic({Partition("others"): [row(2), row(3)]}))
+    worker.feeds[0].labels = True
+    worker.step(NOW)
+    assert worker.feeds[0].away_until == ticks[0] + 30
+
+
 def test_a_topic_of_labels_that_was_deleted_ends_nothing_and_one_of_predictions_does(opened: Callable[[], Store]) -> None:
     store = opened()
     worker = intake(store, Gone({ZERO: []}), Topic({Partition("others"): [row(2), row(3)]}))

@@ -122,7 +122,8 @@ class Intake:
         """Reads every source once: whether anything came, and which one is away."""
         did, away = False, None
         for feed in self.feeds:
-            if feed.away_until > monotonic():
+            began = monotonic()
+            if feed.away_until > began:
                 continue
             try:
                 self._let_go(feed, now)
@@ -131,16 +132,16 @@ class Intake:
             except Unavailable as gone:
                 if self._torn or (gone.for_good and not feed.labels):
                     raise
-                away = self._missed(feed, gone) or away
+                away = self._missed(feed, gone, monotonic() - began) or away
         return did, away
 
     @staticmethod
-    def _missed(feed: Feed, gone: Unavailable) -> Unavailable | None:
-        """Predictions are waited for; labels are tried again in a while, and hold nothing up."""
+    def _missed(feed: Feed, gone: Unavailable, took: float) -> Unavailable | None:
+        """Predictions are waited for; labels are tried again in a while, the later the longer it took to learn that they are away: that held predictions up."""
         if not feed.labels:
             return gone
         log.log(logging.ERROR if gone.for_good else logging.WARNING, "labels_away reason=%s", gone)
-        feed.away_until = monotonic() + (LABELS_GONE if gone.for_good else LABELS_AGAIN)
+        feed.away_until = monotonic() + max(LABELS_GONE if gone.for_good else LABELS_AGAIN, 10 * took)
         return None
 
     def checkpoint(self, now: datetime) -> None:

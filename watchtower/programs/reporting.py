@@ -1,6 +1,6 @@
 """Writes reports: a page over some models, one over an incident."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -10,7 +10,6 @@ from watchtower.nouns.plan import Incident
 from watchtower.nouns.report import ModelReport
 from watchtower.nouns.window import Window
 from watchtower.store import Store
-from watchtower.web.report_page import page
 from watchtower.workers.reports import Reporter
 
 
@@ -23,7 +22,7 @@ def write(path: Path, reporter: Reporter, windows: Mapping[str, Window]) -> None
             reports.append(reporter.report(model, window.end))
         except Unavailable as reason:
             lacking.append((model, str(reason)))
-    keep(path, page("Replay", reports, lacking))
+    keep(path, _page("Replay", reports, lacking))
 
 
 class IncidentReports:
@@ -48,9 +47,15 @@ class IncidentReports:
 
     def _page(self, incident: Incident) -> str:
         try:
-            return page(f"Incident {incident.id}", [self._reporter.report(incident.model, incident.opened_at)])
+            return _page(f"Incident {incident.id}", [self._reporter.report(incident.model, incident.opened_at)])
         except Unavailable as reason:
-            return page(f"Incident {incident.id}", [], [(incident.model, str(reason))])
+            return _page(f"Incident {incident.id}", [], [(incident.model, str(reason))])
+
+
+def _page(title: str, reports: Sequence[ModelReport], lacking: Sequence[tuple[str, str]] = ()) -> str:
+    from watchtower.web.report_page import page  # noqa: PLC0415  jinja2 is 6 MB and a tenth of a second, which a daemon that makes no report does not pay
+
+    return page(title, reports, lacking)
 
 
 def keep(path: Path, text: str) -> None:

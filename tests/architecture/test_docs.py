@@ -1,12 +1,18 @@
 """What the pages for users show can be used as it stands."""
 
+import json
 import re
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from watchtower.config.reader import read_settings
+from watchtower.formats._message import Single
+from watchtower.formats.watchtower_json import WatchtowerJson
+from watchtower.nouns.batch import Catalog, Messages, Reason
+from watchtower.nouns.window import Partition
 from watchtower.programs import rule_test
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +54,20 @@ def test_the_shipped_rules_pass_their_tests() -> None:
     assert {name: wrong for name, (_, wrong) in ran.items() if wrong} == {}
     assert all(tests > 0 for tests, _ in ran.values())
     assert set(ran) == {f"{file.stem}.test.yaml" for file in (ROOT / "rules").glob("*.yaml") if not file.name.endswith(".test.yaml")}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/messages.md"])
+def test_the_messages_on_a_page_are_accepted(page: str) -> None:
+    shown = [json.dumps(json.loads(each)).encode() for each in re.findall(r"```json\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)]
+    nothing = np.zeros(len(shown), dtype=np.int64)
+    decoded = WatchtowerJson().decode([Messages(Partition("log"), shown, nothing, 0, nothing - 1)], Catalog())
+    assert (len(shown) > 0, list(decoded.rejected)) == (True, [])
+
+
+def test_the_page_about_messages_names_every_reason_and_field() -> None:
+    page = (ROOT / "docs/messages.md").read_text()
+    assert [reason for reason in Reason if f"`{reason}`" not in page] == []
+    assert [field for field in Single.__struct_fields__ if f"`{field}`" not in page] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -70,6 +70,7 @@ def test_scores_are_a_row_each_and_what_could_not_be_had_says_why(url: str) -> N
     assert frame["subject"].tolist() == ["amount", "age"] * 3
     assert frame["value"].dropna().tolist() == pytest.approx([0.0, 0.1, 0.2])
     assert set(frame.loc[frame["subject"] == "age", "reason"]) == {"90 of 200 rows"}
+    assert set(frame["over"]) == {"1 window"}
     assert str(frame["time"].dtype) == "datetime64[ns, UTC]"
     assert frame["time"].iloc[0] == pd.Timestamp(window(0).end)
 

@@ -4,7 +4,8 @@
 
     with history.opened("watchtower.yaml") as past:
         drift = past.scores("fraud", measure="drift.psi", since="7d")
-    drift.pivot_table(index="time", columns="subject", values="value").plot()
+    whole = drift[(drift.segment == "") & (drift.over == "1 window") & (drift.relative_to == "reference")]
+    whole.pivot_table(index="time", columns="subject", values="value").plot()
 
 Reading waits for no writer, so it may be done beside a running daemon. The same rows without pandas are in :mod:`watchtower.store.plain`.
 """

@@ -208,7 +208,7 @@ def _runs(mass: Floats) -> Iterator[tuple[int, int]]:
 def _range(edges: Floats, first: int, last: int, inside: int) -> str:
     if last - first == 1 and edges[last] == np.nextafter(edges[first], np.inf):
         return f"= {edges[first]:.4g}"
-    return f"[{edges[first]:.4g}, {edges[last]:.4g}{']' if last == inside else ')'}"
+    return f"[{edges[first] + 0.0:.4g}, {edges[last]:.4g}{']' if last == inside else ')'}"
 
 
 def _unseen(bins: CategoryBins, column: TextColumn) -> Flags:

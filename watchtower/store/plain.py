@@ -44,7 +44,7 @@ def _scores(board: Board, measure: str) -> Iterator[Row]:
         if not _wanted(slot.need.measure, measure):
             continue
         place = {"time": board.window.end, "model": board.model, "version": slot.version or board.live or "", "segment": slot.segment}
-        over = f"at least {slot.need.over.rows} rows" if slot.need.over.rows else f"{slot.need.over.windows} windows"
+        over = f"at least {slot.need.over.rows} rows" if slot.need.over.rows else f"{slot.need.over.windows} window{'s' * (slot.need.over.windows != 1)}"
         named = place | {"measure": str(slot.need.measure), "over": over, "relative_to": slot.need.against}
         for i, subject in enumerate(scores.subjects):
             more = {"low": None, "high": None, "excess": None, "note": None} | scores.more(i)

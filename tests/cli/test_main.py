@@ -30,6 +30,7 @@ def test_help_lists_every_command_with_what_it_does(capsys: pytest.CaptureFixtur
     code, out, _ = told(["--help"], capsys)
     assert code == 0
     assert all(re.search(rf"^  {command} +\w", out, re.MULTILINE) for command in COMMANDS)
+    assert "..." not in out.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

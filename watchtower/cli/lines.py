@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Console
@@ -27,7 +27,7 @@ def number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def score_lines(board: Board) -> Iterator[str]:
+def score_lines(board: Board) -> Iterator[dict[str, object]]:
     """A line for each score of the base window, whatever the version and segment."""
     for slot, scores in board.scores.items():
         if slot.need.over != Over() or slot.need.min_rows is not None:
@@ -44,10 +44,10 @@ def score_lines(board: Board) -> Iterator[str]:
             named = head | {"measure": str(slot.need.measure), "subject": subject, **against}
             reason = scores.reasons[i]
             if reason is not None:
-                yield json.dumps(named | {"value": None, "reason": reason, "n": int(scores.n[i])})
+                yield named | {"value": None, "reason": reason, "n": int(scores.n[i])}
                 continue
             tested = {} if math.isnan(scores.p_values[i]) else {"p_value": float(scores.p_values[i])}
-            yield json.dumps(named | {"value": number(scores.values[i]), **tested, "n": int(scores.n[i]), **scores.more(i)})
+            yield named | {"value": number(scores.values[i]), **tested, "n": int(scores.n[i]), **scores.more(i)}
 
 
 def alert_line(change: AlertChange) -> str:
@@ -83,7 +83,7 @@ def as_lines(*, scores: bool) -> Heard:
     """Tells everything as JSON lines; scores only where asked for."""
 
     def tell(_model: str, _window: Window, evaluation: Evaluation, decisions: Sequence[Decision]) -> None:
-        lines = [*score_lines(evaluation.board)] if scores else []
+        lines = [json.dumps(line) for line in score_lines(evaluation.board)] if scores else []
         lines += [alert_line(change) for change in evaluation.changes] + [decision_line(each) for each in decisions]
         if lines:
             print("\n".join(lines))
@@ -91,9 +91,29 @@ def as_lines(*, scores: bool) -> Heard:
     return tell
 
 
-def as_sentences(model: str, window: Window, evaluation: Evaluation, decisions: Sequence[Decision]) -> None:
-    """Tells what an operator reads: transitions and decisions, a line each."""
-    at = f"{window.end:%Y-%m-%d %H:%M:%S}"
+def score_sentence(line: Mapping[str, object]) -> str:
+    """A score as an operator reads it: ``drift.psi[amount] 0.312 (p 1e-09, n 300)``, or why there is none."""
+    against = f" against {line['relative_to']}" if "relative_to" in line else ""
+    named = f"{line['measure']}[{'|'.join(str(line[key]) for key in ('segment', 'subject') if line[key])}]{against}"
+    if "reason" in line:
+        return f"{named} – {line['reason']}"
+    p = f"p {line['p_value']:.1g}, " if "p_value" in line else ""
+    return f"{named} {line['value']:.4g} ({p}n {line['n']:,})" if line["value"] is not None else f"{named} not finite (n {line['n']:,})"
+
+
+def as_sentences(*, scores: bool) -> Heard:
+    """Tells what an operator reads, a line each: transitions and decisions; scores only where asked for."""
+
+    def tell(model: str, window: Window, evaluation: Evaluation, decisions: Sequence[Decision]) -> None:
+        at = f"{window.end:%Y-%m-%d %H:%M:%S}"
+        for line in score_lines(evaluation.board) if scores else ():
+            print(f"{at} {model} {line['version']} {score_sentence(line)}")
+        _tell_changes(at, model, evaluation, decisions)
+
+    return tell
+
+
+def _tell_changes(at: str, model: str, evaluation: Evaluation, decisions: Sequence[Decision]) -> None:
     for change in evaluation.changes:
         value = "" if change.alert.value is None else f" ({change.alert.value:.4g})"
         print(f"{at} {model} {change.alert.id} {change.alert.state}{value}{': ' + change.reason if change.reason else ''}")

@@ -77,7 +77,8 @@ def build(words: Sequence[str]) -> typer.Typer:
         if command in words:
             app.command(command)(getattr(import_module(name), command))
         else:
-            app.command(command, help=_help(name, command))(_not_asked_for)
+            told = _help(name, command)
+            app.command(command, help=told, short_help=told)(_not_asked_for)
     return app
 
 

@@ -26,12 +26,15 @@ def replay(  # noqa: PLR0913, PLR0917  the words of the command line
     from watchtower.config.reader import read_settings
     from watchtower.programs.replay import Replay
 
-    heard = as_lines(scores=scores) if as_json else as_sentences
+    heard = as_lines(scores=scores) if as_json else as_sentences(scores=scores)
     asked = Replay(read_settings(config), files, heard, source=source, trial=trial, by_time=by_time, report=report)
     done = asked.run() if as_json else watched(asked)
     told = {"predictions": done.predictions, "rejected": done.rejected, "late": done.late, "windows": done.windows, "seconds": done.seconds}
     if as_json:
         print(json.dumps({"type": "summary", **told}))
     else:
-        print(", ".join(f"{name} {value:,}" for name, value in told.items()))
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(done.reasons.items()))
+        print(", ".join(f"{name} {value:,}{f' ({reasons})' if name == 'rejected' and reasons else ''}" for name, value in told.items()))
+        if report is not None:
+            print(f"report written to {report}")
     raise typer.Exit(FIRED if done.fired else 0)

@@ -1,5 +1,6 @@
 """The same line over files: state in memory, event time only, nothing is acted upon."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ class Summary:
 
     predictions: int = 0
     rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     late: int = 0
     windows: int = 0
     seconds: float = 0.0
@@ -106,6 +108,7 @@ class Replay:
         self.summary.predictions += sum(totals.predictions for totals in delta.totals.values())
         self.summary.late += sum(totals.late for totals in delta.totals.values())
         self.summary.rejected += len(delta.rejected)
+        self.summary.reasons.update(str(each.reason) for each in delta.rejected)
 
     def _source(self) -> Source:
         sources = self.loaded.settings.sources

@@ -35,6 +35,7 @@ class Database:
         self._writer = engine.execution_options(writes=True)
         self._turn = threading.RLock()
         self._name = name
+        self._closed = False
         self.path = path
 
     @classmethod
@@ -60,10 +61,10 @@ class Database:
         """One consistent look; waits for no writer. Unavailable where the database cannot be read."""
         with self._translated():
             if self.path is None:
-                with self._turn, self._engine.begin() as tx:
+                with self._turn, self._open().begin() as tx:
                     yield tx
             else:
-                with self._engine.begin() as tx:
+                with self._open().begin() as tx:
                     yield tx
 
     @contextmanager
@@ -76,14 +77,29 @@ class Database:
             msg = f"the store {self._name} was busy for {PATIENCE:g} s"
             raise Unavailable(msg)
         try:
+            self._open()
             with self._translated(), self._writer.begin() as tx:
                 yield tx
         finally:
             self._turn.release()
 
     def close(self) -> None:
-        """Closes every connection that nobody uses."""
-        self._engine.dispose()
+        """Closes every connection once nobody uses it; whoever comes later is refused.
+
+        The one connection of a database in memory must not be closed while another thread is inside it: SQLite would crash.
+        """
+        self._closed = True
+        if self.path is not None:
+            self._engine.dispose()
+        elif self._turn.acquire(timeout=PATIENCE):
+            self._engine.dispose()
+            self._turn.release()
+
+    def _open(self) -> sa.Engine:
+        if self._closed:
+            msg = f"the store {self._name} was closed"
+            raise Unavailable(msg, for_good=True)
+        return self._engine
 
     def _prepare(self, *, read_only: bool) -> None:
         with self._translated(missing=read_only):

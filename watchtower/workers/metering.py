@@ -71,7 +71,7 @@ class Metering:
             key = (window, each.measure, each.subject)
             self._waiting[key] = self._waiting.get(key, Summary()).then(Summary.of(each.value))
         self._bound()
-        return self._stored(now)
+        return not self._closed and self._stored(now)
 
     def _stored(self, now: datetime) -> bool:
         """Whether all that waited is in the store; what is not is added to what comes next."""

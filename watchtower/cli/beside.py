@@ -3,10 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-from rich.table import Table
-
 from watchtower.cli.lines import alert_line, stamp
+from watchtower.cli.printing import tell_table
 from watchtower.programs.backtest import Backtest
 
 
@@ -21,13 +19,9 @@ def tell(done: Backtest, *, as_json: bool) -> None:
 
 
 def _show(done: Backtest, rules: Sequence[Mapping[str, object]]) -> None:
-    console = Console()
-    table = Table(
-        "rule", "model", "would have fired", "fired", title=f"{done.windows:,} windows, {done.since:%Y-%m-%d %H:%M} to {done.until:%Y-%m-%d %H:%M} UTC"
-    )
-    for each in rules:
-        table.add_row(str(each["rule"]), str(each["model"]), f"{each['would_fire']}", f"{each['fired']}")
-    console.print(table)
+    print(f"{done.windows:,} windows, {done.since:%Y-%m-%d %H:%M} to {done.until:%Y-%m-%d %H:%M} UTC")
+    columns = ("rule", "model", "would have fired", "fired")
+    tell_table("rules", columns, [[str(each[key]) for key in ("rule", "model", "would_fire", "fired")] for each in rules])
     for change in done.would:
         value = "" if change.alert.value is None else f" ({change.alert.value:.4g})"
-        console.print(f"{change.at:%Y-%m-%d %H:%M:%S} {change.alert.id.model} {change.alert.id} {change.alert.state}{value}", markup=False, highlight=False)
+        print(f"{change.at:%Y-%m-%d %H:%M:%S} {change.alert.id.model} {change.alert.id} {change.alert.state}{value}")

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from rich.console import Console
-from rich.table import Table
-
+from watchtower.conditions._bounded import Bounded
 from watchtower.core.wording import span
 from watchtower.programs.calibrate import Line
 
@@ -40,17 +38,30 @@ def plain(line: Line) -> dict[str, object]:
 
 
 def show(model: str, found: Sequence[Line]) -> None:
-    """Every rule's calibration as a table."""
-    table = Table("rule", "bound", "false alarms expected", "", "from", title=f"calibration of {model}")
+    """Every rule's calibration: its bound and the false alarms to expect in a line, and what that rests on in the next."""
+    print(f"calibration of {model}: bounds, and the false alarms to expect of them")
+    widest = max((len(line.rule.name) for line in found), default=0)
     for line in found:
-        made = line.made
-        if made.bound is None:
-            table.add_row(line.rule.name, "–", "–", "", made.reason)
-            continue
-        alarms = f"{made.expected:.2g} ({made.low:.2g} to {made.high:.2g}) per {span(timedelta(seconds=made.per))}"
-        bound = f"{made.bound:.4g}{'' if line.is_auto else ' (written)'}"
-        table.add_row(line.rule.name, bound, alarms, made.label, _from(line))
-    Console().print(table)
+        print(f"{line.rule.name:<{widest}}  {_bound(line)}")
+        print(f"    {_from(line) if line.made.bound is not None else _why_not(line)}")
+
+
+def _bound(line: Line) -> str:
+    made = line.made
+    if made.bound is None:
+        return f"{line.rule.when.value:.4g} (written)" if isinstance(line.rule.when, Bounded) and not isinstance(line.rule.when.value, str) else "–"
+    alarms = f"{_about(made.expected)} ({_about(made.low)} to {_about(made.high)}) per {span(timedelta(seconds=made.per))}"
+    bound = f"{made.bound:.4g}{'' if line.is_auto else ' (written)'}"
+    return f"{bound}: {alarms}{', ' + made.label if made.label else ''}"
+
+
+def _about(alarms: float) -> str:
+    return f"{alarms:,.0f}" if alarms >= 10 else f"{alarms:.2g}"
+
+
+def _why_not(line: Line) -> str:
+    """A written bound holds all the same: only what to expect of it is unknown."""
+    return line.made.reason if line.is_auto else line.made.reason.replace("not calibrated", "false alarms not known")
 
 
 def _from(line: Line) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from watchtower.cli.options import Config, Json
+from watchtower.cli.printing import moment, tell_table
 
 Row = Mapping[str, object]
 
@@ -71,11 +72,16 @@ def _tell_changes(changes: Sequence[Row], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"changes": list(changes)}))
         return
-    from rich.console import Console
-    from rich.table import Table
+    columns = ("at", "who", "from", "rows", "valid from", "binning before", "after", "chain")
+    tell_table("accepted references", columns, [_change(each) for each in changes], whole=("at",))
 
-    table = Table("at", "who", "from", "rows", "valid from", "binning before", "after", "chain", title="references")
-    for each in changes:
-        binnings = (str(each["before"] or "–")[:12], str(each["after"])[:12])
-        table.add_row(*(str(each[key]) for key in ("at", "who", "from", "rows", "valid_from")), *binnings, "intact" if each["intact"] else "BROKEN")
-    Console().print(table)
+
+def _change(each: Row) -> list[str]:
+    binnings = (str(each["before"] or "–")[:12], str(each["after"])[:12])
+    return [
+        moment(each["at"]),
+        *(str(each[key]) for key in ("who", "from", "rows")),
+        moment(each["valid_from"]),
+        *binnings,
+        "intact" if each["intact"] else "BROKEN",
+    ]

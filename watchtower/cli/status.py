@@ -9,6 +9,7 @@ from typing import Annotated, cast
 import typer
 
 from watchtower.cli.options import Config, Json
+from watchtower.cli.printing import moment, tell_table
 
 EVERY = 2.0
 """Seconds between two looks of `--watch`."""
@@ -36,19 +37,14 @@ def incidents(config: Config = Path("watchtower.yaml"), as_json: Json = False) -
     if as_json:
         print(json.dumps(found))
         return
-    from rich.console import Console
-    from rich.table import Table
+    columns = ("id", "model", "state", "opened", "step", "verdict", "why")
+    tell_table("incidents", columns, [_incident(each) for each in _rows(found, "incidents")], whole=("id",))
 
-    table = Table("id", "model", "state", "opened", "step", "verdict", "why", title="incidents")
-    for each in _rows(found, "incidents"):
-        plan = cast("Row", each.get("plan") or {})
-        table.add_row(
-            *(
-                str(cell or "–")
-                for cell in (each["id"], each["model"], each["state"], each["opened"], plan.get("step"), plan.get("verdict"), plan.get("reason"))
-            )
-        )
-    Console().print(table)
+
+def _incident(each: Row) -> list[str]:
+    plan = cast("Row", each.get("plan") or {})
+    cells = (each["id"], each["model"], each["state"], moment(each["opened"]), plan.get("step"), plan.get("verdict"), plan.get("reason"))
+    return [str(cell or "–") for cell in cells]
 
 
 def _store(config: Path, what: str) -> Row:
@@ -68,33 +64,35 @@ def _rows(found: Row, name: str) -> list[Row]:
     return cast("list[Row]", found.get(name) or [])
 
 
-def _show(found: Row) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _versions(model: Row) -> list[list[str]]:
+    live = model["live"]
+    return [
+        [str(model["model"]), f"{each['version']}{' (live)' if each['version'] == live else ''}", f"{each['predictions']:,}", f"{each['late']:,}"]
+        for each in _rows(model, "versions")
+    ]
 
-    console = Console()
-    versions = Table("model", "version", "predictions", "late", title="what was counted")
-    for model in _rows(found, "models"):
-        for version in _rows(model, "versions"):
-            live = " (live)" if version["version"] == model["live"] else ""
-            versions.add_row(str(model["model"]), f"{version['version']}{live}", f"{version['predictions']:,}", f"{version['late']:,}")
-    alerts = Table("rule", "model", "subject", "state", "since", "value", title="alerts")
-    for alert in _rows(found, "alerts"):
-        where = " ".join(str(alert[key]) for key in ("segment", "subject") if alert[key])
-        alerts.add_row(str(alert["rule"]), str(alert["model"]), where or "–", str(alert["state"]), str(alert["since"]), f"{alert['value']}")
-    console.print(versions, alerts)
+
+def _alert(alert: Row) -> list[str]:
+    where = " ".join(str(alert[key]) for key in ("segment", "subject") if alert[key])
+    value = "–" if alert["value"] is None else f"{cast('float', alert['value']):.4g}"
+    return [str(alert["rule"]), str(alert["model"]), where or "–", str(alert["state"]), moment(alert["since"]), value]
+
+
+def _show(found: Row) -> None:
+    tell_table("predictions", ("model", "version", "predictions", "late"), [row for model in _rows(found, "models") for row in _versions(model)])
+    alerts = [_alert(each) for each in _rows(found, "alerts")]
+    tell_table("alerts", ("rule", "model", "subject", "state", "since", "value"), alerts, whole=("rule", "state"))
     lag = sum(cast("int", each["lag"]) for each in _rows(found, "lag"))
     rejected = ", ".join(f"{reason} {n:,}" for reason, n in cast("Mapping[str, int]", found["rejected"]).items()) or "none"
     daemon = cast("Row", found.get("daemon") or {})
-    console.print(
-        f"lag {lag:,} · rejected {rejected} · daemon {'running' if daemon.get('running') else 'not running'}, last seen {daemon.get('heartbeat') or 'never'}"
-    )
+    running = "running" if daemon.get("running") else "not running"
+    print(f"lag {lag:,} · rejected {rejected} · daemon {running}, last seen {moment(daemon.get('heartbeat') or 'never')}")
     for meter in _rows(found, "meters"):
-        console.print(f"meter {meter['name']}: {meter['error'] or 'read'}, last at {meter['last'] or 'never'}", markup=False)
+        print(f"meter {meter['name']}: {meter['error'] or 'read'}, last at {meter['last'] or 'never'}")
     for each in _rows(found, "labels"):
         share = "" if each["kept_share"] == 1 else f" (of {cast('float', each['kept_share']):.3g} of the ids)"
-        console.print(f"labels of {each['model']}: {each['joined']:,} joined, {each['waiting']:,} predictions wait{share}", markup=False)
+        print(f"labels of {each['model']}: {each['joined']:,} joined, {each['waiting']:,} predictions wait{share}")
     for decision in _rows(found, "decisions")[:5]:
-        console.print(
-            f"  {decision.get('at') or decision.get('time')} {decision.get('decision')} {decision.get('model')}: {decision.get('reason')}", markup=False
+        print(
+            f"  {moment(decision.get('at') or decision.get('time'))} {decision.get('decision')} {decision.get('model')}: {decision.get('reason')}", markup=False
         )

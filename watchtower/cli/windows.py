@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from watchtower.cli.options import Config, Json
+from watchtower.cli.printing import tell_table
 
 MOST = 1_000
 """Rows that a terminal is shown."""
@@ -46,19 +47,18 @@ def windows(
 
 
 def _show(rows: Iterable[object]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("end", "model", "version", "segment", "rows", "errors", "p50 s", "p99 s", title="windows")
     listed = list(rows)
-    for row in listed[-MOST:]:
-        assert isinstance(row, dict)
-        version = f"{row['version']}{' (live)' if row['live'] else ''}"
-        figures = [f"{row['rows']:,}", *("–" if row[key] is None else f"{row[key]:.4g}" for key in ("errors", "latency_p50", "latency_p99"))]
-        table.add_row(f"{row['end']:%Y-%m-%d %H:%M:%S}", str(row["model"]), version, str(row["segment"]) or "–", *figures)
-    Console().print(table)
+    columns = ("end", "model", "version", "segment", "rows", "errors", "p50 s", "p99 s")
+    tell_table("windows", columns, [_cells(row) for row in listed[-MOST:]], whole=("end",))
     if len(listed) > MOST:
         print(f"the last {MOST:,} of {len(listed):,}; --json has all")
+
+
+def _cells(row: object) -> list[str]:
+    assert isinstance(row, dict)
+    version = f"{row['version']}{' (live)' if row['live'] else ''}"
+    figures = [f"{row['rows']:,}", *("–" if row[key] is None else f"{row[key]:.4g}" for key in ("errors", "latency_p50", "latency_p99"))]
+    return [f"{row['end']:%Y-%m-%d %H:%M:%S}", str(row["model"]), version, str(row["segment"]) or "–", *figures]
 
 
 def _plain(value: object) -> object:

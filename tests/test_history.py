@@ -1,6 +1,7 @@
 """What notebooks get: the store's history as frames, and the same rows for listings."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
 from watchtower.nouns.attribution import Attribution, Moved, Outside
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.evidence import Diagnosis, Verdict
-from watchtower.nouns.plan import Evaluation, Fired, Incident, Judged, Memory, Move, Plan, Step
+from watchtower.nouns.plan import Decision, DecisionKind, Evaluation, Fired, Incident, Judged, Memory, Move, Plan, Step
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
 from watchtower.nouns.window import Window
@@ -58,8 +59,9 @@ def url(tmp_path: Path) -> str:
         changes = (AlertChange(alert, window(n).end),) if last else ()
         evaluation = Evaluation(board(n), changes, memory, (), (fired,) if last else ())
         store.evaluations.commit("fraud", window(n), {("7", ""): profile()}, evaluation, now=window(n).end)
+    held = Decision(DecisionKind.HOLD, "fraud", window(3).end, "[no] rollback target")
     judged = Judged(Verdict.ACCEPT, Diagnosis.MODEL_REGRESSION, "0.03 < 0.09", "6", window(2).end, evidence={"n": 2048})
-    store.plans.record(plan, judged, Move(replace(plan, step=Step.HELD, revision=2), (), "held"), window(2).end + MINUTE)
+    store.plans.record(plan, judged, Move(replace(plan, step=Step.HELD, revision=2), (held,), "held"), window(2).end + MINUTE)
     store.close()
     return address
 
@@ -135,6 +137,18 @@ def test_the_command_lists_the_same_windows(url: str, tmp_path: Path, capsys: py
     assert [(row["end"], row["rows"], row["live"]) for row in rows] == [("2026-11-20T10:02:00Z", 500, True), ("2026-11-20T10:03:00Z", 500, True)]
     assert main_exit(["windows", "-c", str(settings), "--since", "soon"]) == 1
     assert "write 1d" in capsys.readouterr().err
+
+
+def test_status_and_incidents_are_told_on_a_terminal(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "watchtower.yaml"
+    settings.write_text(f"source: {{kind: file, path: log.jsonl, format: {{kind: watchtower_json}}}}\nstore: {{url: '{url}'}}\n")
+    assert main_exit(["status", "-c", str(settings)]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"FeatureDrift +fraud +amount +firing +2026-11-20 10:03:00 +0\.2\b", told)
+    assert "daemon not running, last seen never" in told
+    assert "2026-11-20 10:04:00 hold fraud: [no] rollback target" in told
+    assert main_exit(["incidents", "-c", str(settings)]) == 0
+    assert re.search(r"i1 +fraud +open +2026-11-20 10:03:00 +held", capsys.readouterr().out)
 
 
 def main_exit(words: list[str]) -> int:

@@ -93,6 +93,4 @@ def _show(found: Row) -> None:
         share = "" if each["kept_share"] == 1 else f" (of {cast('float', each['kept_share']):.3g} of the ids)"
         print(f"labels of {each['model']}: {each['joined']:,} joined, {each['waiting']:,} predictions wait{share}")
     for decision in _rows(found, "decisions")[:5]:
-        print(
-            f"  {moment(decision.get('at') or decision.get('time'))} {decision.get('decision')} {decision.get('model')}: {decision.get('reason')}", markup=False
-        )
+        print(f"  {moment(decision.get('at') or decision.get('time'))} {decision.get('decision')} {decision.get('model')}: {decision.get('reason')}")

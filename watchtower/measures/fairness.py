@@ -16,6 +16,8 @@ from watchtower.nouns.score import Scores, View
 LEAST = 100
 """Rows of a group where a rule asks for no other number."""
 _TOLD = 5
+WHOLE_ONLY = "the whole only: it compares segments"
+"""Why a segment has no score."""
 
 
 class Fairness(Measure):
@@ -40,7 +42,7 @@ class Fairness(Measure):
             return Scores.none([""], view.reason)
         columns = tuple(view.binning.segments)
         if view.segment or not columns:
-            return Scores.none(columns or ("",), "the whole only: it compares segments" if view.segment else "no segments in the settings")
+            return Scores.none(columns or ("",), WHOLE_ONLY if view.segment else "no segments in the settings")
         if view.profile.rows == 0 or not view.profile.binning:
             return Scores.none(columns, "no rows" if view.profile.rows == 0 else view.reason)
         rate = _RATES[name]

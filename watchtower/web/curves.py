@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from watchtower.measures.fairness import WHOLE_ONLY
 from watchtower.web.sparkline import Sparkline, sparkline
 
 _TITLES = {"prediction": "Predictions", "drift": "Feature drift", "quality": "Data quality", "performance": "Performance"}
@@ -180,6 +181,8 @@ def curves(boards: Sequence[BoardRow]) -> list[Curve]:
     found = []
     for where, last in told[-1].items():
         values = [each[where].value if where in each else None for each in told]
+        if _says_nothing(where, told[-1]) and not any(value is not None for value in values):
+            continue
         known = [value for value in values if value is not None] or [0.0]
         found.append(Curve(where[0], where[1], where[2], last, sparkline(values, slots=max(_FEWEST_SLOTS, len(boards))), min(known), max(known)))
     return sorted(found, key=lambda curve: (_rank(curve.measure), bool(curve.segment), curve.segment, curve.measure))
@@ -204,6 +207,15 @@ def _told(board: BoardRow) -> dict[Where, ScoreRow]:
             found.setdefault((row.measure, row.subject, row.segment), row)
     order = {(row.measure, row.subject, row.segment): None for row in board.scores}
     return {where: found[where] for where in order if where in found}
+
+
+def _says_nothing(where: Where, newest: Mapping[Where, ScoreRow]) -> bool:
+    """Whether a segment has no score for the reason that the whole has none, or because segments are what it compares."""
+    measure, subject, segment = where
+    reason, whole = newest[where].reason, newest.get((measure, subject, ""))
+    if not segment or reason is None:
+        return False
+    return reason.startswith(WHOLE_ONLY) or (whole is not None and reason == whole.reason)
 
 
 def _rank(measure: str) -> int:

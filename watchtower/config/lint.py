@@ -8,13 +8,12 @@ from watchtower.config.document import Document
 from watchtower.config.lint_analysis import analysis_warnings
 from watchtower.config.lint_comparisons import comparison_warnings
 from watchtower.config.lint_conditions import condition_warnings
+from watchtower.config.lint_names import EVERY, name_warnings
 from watchtower.config.rulebook import Gathered, Written
 from watchtower.config.settings import ModelSettings, RollbackSettings, Settings
 from watchtower.nouns.batch import FeatureType
 from watchtower.nouns.errors import Problem
 from watchtower.nouns.score import MeasureName, matches
-
-EVERY = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
         warnings += [*_health(document, name, model), *_segments(document, name, model), *_directory_race(document, name, model)]
     for written in rules.written:
         warnings += [*condition_warnings(written, settings.window.size), *analysis_warnings(written, settings)]
-        warnings += comparison_warnings(written, settings.store.retention.windows)
+        warnings += [*comparison_warnings(written, settings.store.retention.windows), *name_warnings(written, settings)]
         warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written), *_unmetered(written, settings)]
     return Findings(tuple(errors), tuple(warnings))
 

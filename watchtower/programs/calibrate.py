@@ -37,8 +37,7 @@ def lines(store: Store, book: RuleBook, model: str, clock: Clock) -> Iterator[Li
     try:
         for rule in rules:
             made = calibrated(store, order_for(store, rule, model, book.size), clock.now(), child)
-            if auto(rule) is not None:
-                keep(store, made)
-            yield Line(rule, made, is_auto=auto(rule) is not None)
+            asked = auto(rule) is not None
+            yield Line(rule, keep(store, made) if asked else made, is_auto=asked)
     finally:
         child.close()

@@ -1,7 +1,5 @@
 """Our opinion of each feature over some windows, and why somebody else's differs. Pure."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from watchtower.conditions._significance import adjusted
@@ -78,8 +76,3 @@ def _we_alarm(line: FeatureLine, theirs: Opinion, kind: FeatureType) -> str:
 def named(subject: str) -> str:
     """The column that a subject is for Evidently."""
     return "prediction" if subject == PREDICTION else subject
-
-
-def disagreements(lines: Sequence[FeatureLine]) -> list[FeatureLine]:
-    """Those where the two opinions differ."""
-    return [line for line in lines if line.differs]

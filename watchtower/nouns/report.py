@@ -48,7 +48,7 @@ class FeatureLine:
 class ModelReport:
     """One model's windows from *start* to *end*; *compared_from* to *end* are those whose rows stand beside the reference.
 
-    *evidently* is its own page (HTML), empty where it was not made, and *without* says why. *alerts* and *decisions* are lines to show.
+    *evidently* is its own page (HTML), empty where it was not made, and *without* says why. *alerts* are lines to show.
     """
 
     model: str
@@ -60,7 +60,6 @@ class ModelReport:
     reference_rows: int
     features: tuple[FeatureLine, ...]
     alerts: tuple[Mapping[str, object], ...] = ()
-    decisions: tuple[Mapping[str, object], ...] = ()
     evidently: str = ""
     without: str = ""
 

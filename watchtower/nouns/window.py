@@ -24,10 +24,6 @@ class Window:
     start: datetime
     end: datetime
 
-    def contains(self, when: datetime) -> bool:
-        """Whether *when* lies in [start, end)."""
-        return self.start <= when < self.end
-
 
 def window_of(start_micros: int, size: timedelta) -> Window:
     """The window of *size* that begins at *start_micros* (a whole multiple of *size* since 1970)."""

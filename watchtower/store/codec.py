@@ -7,7 +7,7 @@ from typing import TypeVar, cast, get_args
 
 import msgspec
 
-from watchtower.nouns.alert import Alert, AlertChange
+from watchtower.nouns.alert import AlertChange
 from watchtower.nouns.attribution import Attribution
 from watchtower.nouns.plan import Decision, Fact, Incident, Memory, Plan
 from watchtower.nouns.score import Board
@@ -80,22 +80,6 @@ def decision_json(decision: Decision) -> Json:
     further = ("notifier", "live", "candidate", "verdict", "diagnosis", "plan")
     said = {name: str(value) for name in further if (value := getattr(decision, name)) is not None}
     return {"time": stamp(decision.at), "decision": str(decision.kind), "model": decision.model, "reason": decision.reason, **said}
-
-
-def alert_json(alert: Alert) -> Json:
-    """An alert as `status --json` shows it."""
-    at = alert.id
-    return {
-        "rule": at.rule,
-        "model": at.model,
-        "version": alert.version,
-        "segment": at.segment,
-        "subject": at.subject,
-        "state": str(alert.state),
-        "severity": alert.severity,
-        "since": stamp(alert.since),
-        "value": number(alert.value),
-    }
 
 
 def attribution_json(moved: Attribution) -> Json:

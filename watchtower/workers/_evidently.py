@@ -1,8 +1,7 @@
 """The child's side of a report: Evidently on two tables. It opens no socket to anywhere, and says nothing to its makers."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,12 +10,6 @@ from watchtower.nouns.report import EvidentlyReport, Opinion, Table
 
 LOCAL = 1
 """AF_UNIX: asyncio's own pipe to itself, which Evidently makes; nothing else may be opened."""
-
-
-class Frame(Protocol):
-    """A pandas DataFrame, as far as it is used here."""
-
-    columns: Sequence[str]
 
 
 def compare(argument: object) -> EvidentlyReport:

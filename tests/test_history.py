@@ -16,11 +16,16 @@ from watchtower.core.merging import empty
 from watchtower.edges.clock import ManualClock
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
 from watchtower.nouns.attribution import Attribution, Moved, Outside
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.evidence import Diagnosis, Verdict
-from watchtower.nouns.plan import Decision, DecisionKind, Evaluation, Fired, Incident, Judged, Memory, Move, Plan, Step
+from watchtower.nouns.facts import Fired, Judged
+from watchtower.nouns.incident import Incident
+from watchtower.nouns.memory import Evaluation, Memory
+from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import Window
 from watchtower.store import Store
 

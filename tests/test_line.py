@@ -8,8 +8,10 @@ from watchtower.core import versions
 from watchtower.core.rules import Rule, RuleBook
 from watchtower.core.versions import Standing
 from watchtower.nouns.evidence import Verdict
-from watchtower.nouns.plan import Memory, Plan, Served, Step
+from watchtower.nouns.memory import Memory, Served
+from watchtower.nouns.plan import Plan
 from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import Window
 
 DAY = timedelta(days=1)

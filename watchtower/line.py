@@ -11,8 +11,10 @@ from watchtower.core.versions import Standing
 from watchtower.formats import Format
 from watchtower.nouns.alert import Alert, AlertChange, AlertState
 from watchtower.nouns.batch import Catalog, Messages, Rejection
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Verdict
-from watchtower.nouns.plan import Decision, DecisionKind, Evaluation, Fact, Fired, Memory
+from watchtower.nouns.facts import Fact, Fired
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.score import Board, Closed, MeasureName, Need
 
 SEEN_FOR = 60

@@ -17,8 +17,9 @@ from watchtower.edges.tables import read_table
 from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.nouns.batch import Catalog, FeatureType, Messages, PredictionKind, Schema
 from watchtower.nouns.binning import PREDICTION, Binning
-from watchtower.nouns.settings import FeatureSettings, WindowSettings, duration
+from watchtower.nouns.settings import FeatureSettings, WindowSettings
 from watchtower.nouns.window import Partition
+from watchtower.nouns.written import duration
 
 CHUNK = {"singles": 10_000, "batches of 64": 600}
 """Messages that the line folds at once (about 4 MB)."""

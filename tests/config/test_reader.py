@@ -10,7 +10,8 @@ from tests.config.folder import RULE, SOURCE, problems, warnings, written
 from watchtower.config.reader import read_model, read_settings, store_url
 from watchtower.config.settings import StoreSettings
 from watchtower.nouns.errors import ConfigError
-from watchtower.nouns.settings import FileReference, Frozen
+from watchtower.nouns.settings import FileReference
+from watchtower.nouns.written import Frozen
 from watchtower.sources.file import File
 
 FIVE = """\

@@ -11,7 +11,7 @@ from watchtower.conditions import Condition
 from watchtower.conditions._reading import Reading
 from watchtower.nouns.alert import Finding
 from watchtower.nouns.score import Board, Need, Over, Scores, Slot
-from watchtower.nouns.settings import Frozen
+from watchtower.nouns.written import Frozen
 
 MINUTE = timedelta(minutes=1)
 ABOVE: Mapping[str, object] = {"kind": "above", "measure": "quality.missing_share", "value": 0.1}

@@ -11,7 +11,7 @@ from tests.servers.web import Web
 from watchtower.notifiers import Notifier
 from watchtower.nouns.alert import AlertId
 from watchtower.nouns.errors import DeliveryError
-from watchtower.nouns.plan import Incident, Moment
+from watchtower.nouns.incident import Incident, Moment
 
 SECRET = "s3cret-that-must-not-show"  # noqa: S105  of these tests only
 AT = datetime(2026, 11, 20, 10, 5, tzinfo=UTC)

@@ -12,7 +12,8 @@ from watchtower.core.slicing import column_at
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
 from watchtower.nouns.attribution import Attribution, Outside
 from watchtower.nouns.batch import Column, NumberColumn, PredictionBatch, PredictionKind, TextColumn
-from watchtower.nouns.plan import Evaluation, Incident, Memory
+from watchtower.nouns.incident import Incident
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.score import Board, Closed, Over
 from watchtower.nouns.window import Partition, Window
 

@@ -13,7 +13,7 @@ from watchtower.core.comparing import ago, windows_ago
 from watchtower.core.scoring import score
 from watchtower.core.spanning import Earlier, Past, Profiles, reach, together
 from watchtower.nouns.batch import Column, NumberColumn
-from watchtower.nouns.plan import Memory, Served
+from watchtower.nouns.memory import Memory, Served
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Closed, MeasureName, Need, Over, Slot
 from watchtower.nouns.settings import FirstWindows, Watched

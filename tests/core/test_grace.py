@@ -10,7 +10,9 @@ from watchtower import line
 from watchtower.core import versions
 from watchtower.core.rules import Rule, RuleBook
 from watchtower.core.versions import Standing
-from watchtower.nouns.plan import DecisionKind, Evaluation, Fired, Memory, Served
+from watchtower.nouns.decision import DecisionKind
+from watchtower.nouns.facts import Fired
+from watchtower.nouns.memory import Evaluation, Memory, Served
 from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
 from watchtower.nouns.window import Window
 

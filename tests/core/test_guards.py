@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from watchtower.core.guards import holding
-from watchtower.nouns.plan import Plan, Step
+from watchtower.nouns.plan import Plan
 from watchtower.nouns.settings import AtMost, GuardSettings
+from watchtower.nouns.step import Step
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 PLAN = Plan("p1", "fraud", "i1", Step.ON_TRIAL, "2", ("1",), NOW - timedelta(minutes=5))

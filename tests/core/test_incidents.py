@@ -7,7 +7,7 @@ import pytest
 from watchtower.core import wording
 from watchtower.core.incidents import follow, noted, notices
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
-from watchtower.nouns.plan import Incident, IncidentState, Moment
+from watchtower.nouns.incident import Incident, IncidentState, Moment
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 NOTIFY = {"Drift": ("ml_oncall",), "Latency": ("ml_oncall", "audit")}

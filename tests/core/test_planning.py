@@ -7,24 +7,11 @@ import pytest
 
 from watchtower.core.planning import APPROVAL_WITHIN, advance, observed, open_plan
 from watchtower.nouns.alert import AlertId
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Diagnosis, Verdict
-from watchtower.nouns.plan import (
-    AllResolved,
-    Approved,
-    DeadlinePassed,
-    Decision,
-    DecisionKind,
-    Fact,
-    Fired,
-    Frozen,
-    Judged,
-    Plan,
-    Refused,
-    Serving,
-    Step,
-    Switched,
-    SwitchFailed,
-)
+from watchtower.nouns.facts import AllResolved, Approved, DeadlinePassed, Fact, Fired, Frozen, Judged, Refused, Serving, Switched, SwitchFailed
+from watchtower.nouns.plan import Plan
+from watchtower.nouns.step import Step
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 THROUGH = NOW - timedelta(seconds=30)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from watchtower.core.versions import Standing, aged, candidates, follow, natural
-from watchtower.nouns.plan import Served
+from watchtower.nouns.memory import Served
 from watchtower.nouns.window import Window
 
 START = datetime(2026, 5, 11, 6, tzinfo=UTC)

@@ -24,7 +24,7 @@ from watchtower.dashboards.rows import ROWS
 from watchtower.edges.metrics import Metrics
 from watchtower.nouns.alert import Alert, AlertId, AlertState
 from watchtower.nouns.batch import Reason, Rejection
-from watchtower.nouns.plan import Memory, Served
+from watchtower.nouns.memory import Memory, Served
 from watchtower.nouns.profile import LATENCY_BUCKETS, Delta, Totals
 from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
 from watchtower.nouns.window import Partition, Window

@@ -16,10 +16,13 @@ from watchtower.core.rules import Rule
 from watchtower.edges.metrics import Metrics
 from watchtower.nouns.alert import Alert, AlertId, AlertState
 from watchtower.nouns.batch import Reason, Rejection
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Verdict
-from watchtower.nouns.plan import Decision, DecisionKind, Memory, Plan, Served, Step
+from watchtower.nouns.memory import Memory, Served
+from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import LATENCY_BUCKETS, Delta, Totals
 from watchtower.nouns.score import Board, MeasureName, Need, Over, Scores, Slot
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import Partition, Window
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

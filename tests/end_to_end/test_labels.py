@@ -18,7 +18,7 @@ from watchtower.config.reader import Loaded, read_settings
 from watchtower.core.profiling import Folder
 from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.line import Response
-from watchtower.nouns.plan import Evaluation
+from watchtower.nouns.memory import Evaluation
 from watchtower.nouns.score import MeasureName
 from watchtower.nouns.window import Window
 from watchtower.programs.replay import Replay

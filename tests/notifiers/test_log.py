@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from watchtower.notifiers.log import Log
-from watchtower.nouns.plan import Incident, Moment
+from watchtower.nouns.incident import Incident, Moment
 
 AT = datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from watchtower.notifiers import NotifierSession, Receipt
 from watchtower.notifiers import slack as kind
 from watchtower.nouns.alert import AlertId
 from watchtower.nouns.errors import DeliveryError
-from watchtower.nouns.plan import Incident, IncidentState, Moment
+from watchtower.nouns.incident import Incident, IncidentState, Moment
 
 AT = datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
 FIRES = Moment(AT, "alert", "PredictionDrift[] fires on version 2: 0.312 (p 1e-09)")

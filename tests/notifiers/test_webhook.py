@@ -14,7 +14,7 @@ from tests.servers.web import Web
 from watchtower.notifiers import webhook
 from watchtower.nouns.alert import AlertId
 from watchtower.nouns.errors import DeliveryError
-from watchtower.nouns.plan import Incident, Moment
+from watchtower.nouns.incident import Incident, Moment
 
 AT = datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
 INCIDENT = Incident(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from watchtower.core.calibration import Calibration
 from watchtower.core.tails import Tail
-from watchtower.nouns.plan import Evaluation, Memory
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
 from watchtower.nouns.window import Window
 from watchtower.store import Store

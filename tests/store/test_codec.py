@@ -6,29 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from watchtower.nouns.alert import Alert, AlertId, AlertState
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Diagnosis, Verdict
-from watchtower.nouns.plan import (
-    AllResolved,
-    Approved,
-    DeadlinePassed,
-    Decision,
-    DecisionKind,
-    Fact,
-    Fired,
-    Frozen,
-    Incident,
-    IncidentState,
-    Judged,
-    Memory,
-    Moment,
-    Plan,
-    Refused,
-    Served,
-    Serving,
-    Step,
-    Switched,
-    SwitchFailed,
-)
+from watchtower.nouns.facts import AllResolved, Approved, DeadlinePassed, Fact, Fired, Frozen, Judged, Refused, Serving, Switched, SwitchFailed
+from watchtower.nouns.incident import Incident, IncidentState, Moment
+from watchtower.nouns.memory import Memory, Served
+from watchtower.nouns.plan import Plan
+from watchtower.nouns.step import Step
 from watchtower.store.codec import audit_body, chained, decision_json, decode, encode, fact_from, fact_in, fact_json, incident_json, stamp
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)

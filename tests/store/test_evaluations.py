@@ -8,28 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from watchtower.nouns.alert import Alert, AlertId, AlertState
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.errors import Fenced
 from watchtower.nouns.evidence import Diagnosis, Verdict
-from watchtower.nouns.plan import (
-    AllResolved,
-    Decision,
-    DecisionKind,
-    Evaluation,
-    Fact,
-    Fired,
-    Incident,
-    IncidentState,
-    Judged,
-    Memory,
-    Moment,
-    Move,
-    Plan,
-    Receipt,
-    Served,
-    Serving,
-    Step,
-)
+from watchtower.nouns.facts import AllResolved, Fact, Fired, Judged, Serving
+from watchtower.nouns.incident import Incident, IncidentState, Moment, Receipt
+from watchtower.nouns.memory import Evaluation, Memory, Served
+from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import Window
 from watchtower.store import Store
 from watchtower.store.tables import facts

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from watchtower.nouns.batch import FeatureType
 from watchtower.nouns.binning import Binning, CategoryBins
-from watchtower.nouns.plan import Evaluation, Memory
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Window

@@ -17,9 +17,12 @@ import sqlalchemy as sa
 
 from watchtower.edges.clock import ManualClock
 from watchtower.nouns.errors import ConfigError, Fenced, Unavailable
-from watchtower.nouns.plan import Evaluation, Memory, Move, Plan, Serving, Step
+from watchtower.nouns.facts import Serving
+from watchtower.nouns.memory import Evaluation, Memory
+from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.profile import Delta, Profile
 from watchtower.nouns.score import Board
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import Key, Window
 from watchtower.store import Store
 from watchtower.store._reference_tables import references

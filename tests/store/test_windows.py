@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from watchtower.nouns.errors import Fenced
-from watchtower.nouns.plan import Evaluation, Memory
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.profile import Delta, Profile
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Key, Partition, Window, micros

@@ -13,10 +13,15 @@ from watchtower.edges.clock import ManualClock
 from watchtower.edges.metrics import Metrics
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
 from watchtower.nouns.batch import Reason, Rejection
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Diagnosis, Verdict
-from watchtower.nouns.plan import Decision, DecisionKind, Evaluation, Fact, Fired, Incident, Judged, Memory, Moment, Move, Plan, Served, Serving, Step, Switched
+from watchtower.nouns.facts import Fact, Fired, Judged, Serving, Switched
+from watchtower.nouns.incident import Incident, Moment
+from watchtower.nouns.memory import Evaluation, Memory, Served
+from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.profile import Delta, Profile, Totals
 from watchtower.nouns.score import Board, MeasureName, Need, Over, Scores, Slot
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import Key, Partition, Progress, Span, Window, micros
 from watchtower.store import Store
 from watchtower.web.view import StoreView

@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 from watchtower.core import incidents, planning
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
-from watchtower.nouns.plan import Evaluation, Fact, Fired, Incident, Memory, Plan, Served
+from watchtower.nouns.facts import Fact, Fired
+from watchtower.nouns.incident import Incident
+from watchtower.nouns.memory import Evaluation, Memory, Served
+from watchtower.nouns.plan import Plan
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Window
 from watchtower.store import Store

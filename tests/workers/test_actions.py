@@ -1,6 +1,6 @@
 """Following plans: trials, guards, switches, deadlines, and what a crash leaves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -8,11 +8,14 @@ import pytest
 
 from tests.workers._acting import ACCEPTED, ARITHMETIC, at, begin, commit, evaluate
 from watchtower.core import planning
+from watchtower.nouns.decision import DecisionKind
 from watchtower.nouns.errors import RollbackError, ShadowError, Unavailable
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
-from watchtower.nouns.plan import DecisionKind, Fired, Plan, Step
+from watchtower.nouns.facts import Fired
+from watchtower.nouns.plan import Plan
 from watchtower.nouns.settings import GuardSettings
-from watchtower.rollback_targets import Switch
+from watchtower.nouns.step import Step
+from watchtower.rollback_targets import State, Switch
 from watchtower.rollback_targets._errors import Moved
 from watchtower.store import Store
 from watchtower.workers.actions import RESOLVED, Actions, Steering
@@ -27,6 +30,7 @@ class Far:
     names: str | None = "2"
     looks: int = 0
     switches: int = 0
+    writes: int = 0
     breaks: Exception | None = None
 
     def current(self) -> str | None:
@@ -35,12 +39,20 @@ class Far:
             raise self.breaks
         return self.names
 
-    def switch_to(self, candidate: str, *, expected: str | None, dry_run: bool = False) -> Switch:
+    def state(self) -> State:
+        version = self.current()
+        return State(version, f"{version} after {self.writes}")
+
+    def ready(self, candidate: str) -> Sequence[str]:
+        return () if candidate else ("no version",)
+
+    def switch_to(self, candidate: str, *, expected: str | None, token: str = "", key: str = "", dry_run: bool = False) -> Switch:
         assert not dry_run
+        assert key
         before = self.current()
         if before == candidate:
             return Switch(before, candidate, changed=False)
-        if before != expected:
+        if before != expected or (token and token != f"{before} after {self.writes}"):
             where = "far"
             raise Moved(where, expected, before)
         self.names = candidate
@@ -286,4 +298,4 @@ def test_every_recorded_fact_is_heard(store: Store) -> None:
     worker, _ = actions(store, Far(), heard=lambda _plan, fact, move: heard.append((fact.kind, move.plan.step)))
     worker.step(at(0))
     worker.step(at(0))
-    assert heard == [("judged", Step.SWITCHING), ("switched", Step.VERIFYING)]
+    assert heard == [("judged", Step.SWITCHING), ("prepared", Step.SWITCHING), ("switched", Step.VERIFYING)]

@@ -16,7 +16,7 @@ from watchtower.core.rules import Rule, RuleBook
 from watchtower.edges.clock import ManualClock
 from watchtower.nouns.alert import Alert, AlertId, AlertState
 from watchtower.nouns.batch import Column, NumberColumn
-from watchtower.nouns.plan import Evaluation, Memory
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.score import Board, Closed, MeasureName, Need, Over, Scores, Slot
 from watchtower.nouns.window import EPOCH, Window
 from watchtower.store import Store, StoredReference

@@ -8,7 +8,7 @@ import pytest
 from tests.measures.views import served
 from tests.workers._acting import MINUTE, at
 from watchtower.edges.clock import ManualClock
-from watchtower.nouns.plan import Evaluation, Memory, Served
+from watchtower.nouns.memory import Evaluation, Memory, Served
 from watchtower.nouns.score import Board, MeasureName, Need, Over
 from watchtower.nouns.window import Window
 from watchtower.store import Store

@@ -10,7 +10,7 @@ import pytest
 
 from watchtower.edges.clock import ManualClock
 from watchtower.nouns.batch import PredictionKind
-from watchtower.nouns.plan import Memory, Served
+from watchtower.nouns.memory import Memory, Served
 from watchtower.nouns.settings import Watched
 from watchtower.nouns.window import EPOCH
 from watchtower.store import Store

@@ -16,7 +16,7 @@ from watchtower.notifiers import Receipt
 from watchtower.notifiers.slack import Slack
 from watchtower.nouns.batch import Reason, Rejection
 from watchtower.nouns.errors import DeliveryError, Unavailable
-from watchtower.nouns.plan import Incident
+from watchtower.nouns.incident import Incident
 from watchtower.nouns.profile import Delta, Totals
 from watchtower.nouns.window import Partition, Progress
 from watchtower.store import Store

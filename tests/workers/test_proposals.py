@@ -11,7 +11,8 @@ from tests.workers._acting import MINUTE, at
 from watchtower.core.binning import make_binning, make_reference_profile
 from watchtower.edges.clock import ManualClock
 from watchtower.nouns.batch import NumberColumn
-from watchtower.nouns.plan import Evaluation, Incident, Memory
+from watchtower.nouns.incident import Incident
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import EPOCH, Window
 from watchtower.store import Store, StoredReference

@@ -15,7 +15,7 @@ from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.nouns.batch import Messages
 from watchtower.nouns.binning import PREDICTION, NumericBins
 from watchtower.nouns.errors import ConfigError, Unavailable
-from watchtower.nouns.plan import Evaluation, Memory, Served
+from watchtower.nouns.memory import Evaluation, Memory, Served
 from watchtower.nouns.score import Board
 from watchtower.nouns.settings import Watched
 from watchtower.nouns.window import Partition, Span, Window

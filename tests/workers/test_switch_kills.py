@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers._acting import at, begin
-from watchtower.nouns.plan import Step
+from watchtower.nouns.step import Step
 from watchtower.rollback_targets.directory import Directory
 from watchtower.store import Store
 
@@ -30,7 +30,18 @@ def run(url: str, folder: Path, extra: dict[str, str]) -> int:
     return subprocess.run([sys.executable, "-c", SCRIPT, url, str(folder)], env=environment, timeout=30, check=False).returncode
 
 
-@pytest.mark.parametrize("point", ["switch.before_call", "switch.after_call", "plan.before_commit#2", "plan.after_commit#1", "plan.after_commit#2"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "switch.before_call",
+        "switch.after_call",
+        "plan.before_commit#2",
+        "plan.before_commit#3",
+        "plan.after_commit#1",
+        "plan.after_commit#2",
+        "plan.after_commit#3",
+    ],
+)
 def test_killed_at_any_point_the_target_is_switched_exactly_once(tmp_path: Path, point: str) -> None:
     for version in ("1", "2"):
         (tmp_path / version).mkdir()
@@ -44,5 +55,5 @@ def test_killed_at_any_point_the_target_is_switched_exactly_once(tmp_path: Path,
     assert Directory(path=str(tmp_path)).open().current() == "1"
     assert switched in {None, (tmp_path / "current").lstat().st_ino}
     assert store.plans.plan(plan.id).step is Step.VERIFYING
-    assert [row.fact.kind for row in store.plans.facts(plan.id)] == ["fired", "judged", "switched"]
+    assert [row.fact.kind for row in store.plans.facts(plan.id)] == ["fired", "judged", "prepared", "switched"]
     store.close()

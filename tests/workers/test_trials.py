@@ -21,9 +21,11 @@ from watchtower.nouns.batch import Floats, NumberColumn
 from watchtower.nouns.binning import PREDICTION
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
-from watchtower.nouns.plan import Evaluation, Plan, Served, Step
+from watchtower.nouns.memory import Evaluation, Served
+from watchtower.nouns.plan import Plan
 from watchtower.nouns.score import Board
 from watchtower.nouns.settings import FirstWindows, Watched
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import EPOCH, Span, Window
 from watchtower.sources.file import File
 from watchtower.store import Store, StoredReference
@@ -252,7 +254,7 @@ def test_a_look_under_which_the_daemon_stops_is_no_verdict_and_leaves_nothing(tm
     thread = threading.Thread(target=looks)
     thread.start()
     until = time.monotonic() + 10
-    while room._child._process is None and time.monotonic() < until:
+    while room._running._child._process is None and time.monotonic() < until:
         thread.join(0.001)
     room.end()
     thread.join(10)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.workers._acting import at
 from watchtower.edges.clock import ManualClock
-from watchtower.nouns.plan import IncidentState, Receipt
+from watchtower.nouns.incident import IncidentState, Receipt
 from watchtower.store import Store
 from watchtower.workers.troubles import Troubles
 

@@ -16,7 +16,8 @@ from watchtower.config.settings import Settings
 from watchtower.core.rules import RuleBook
 from watchtower.edges.clock import Clock
 from watchtower.edges.metrics import Metrics
-from watchtower.nouns.plan import Fact, Move, Plan
+from watchtower.nouns.facts import Fact
+from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.score import MeasureName, Need
 from watchtower.nouns.window import Partition

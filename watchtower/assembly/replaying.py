@@ -10,7 +10,8 @@ from watchtower.assembly.shared import build_analyst, build_evaluator, build_int
 from watchtower.assembly.standings import Standings
 from watchtower.config.reader import Loaded
 from watchtower.edges.clock import ManualClock
-from watchtower.nouns.plan import Decision, Evaluation
+from watchtower.nouns.decision import Decision
+from watchtower.nouns.memory import Evaluation
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.readings import IN_A_REPLAY, Readings
 from watchtower.nouns.window import EPOCH, Window

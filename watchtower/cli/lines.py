@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from watchtower.nouns.alert import AlertChange
-from watchtower.nouns.plan import Decision, Evaluation
+from watchtower.nouns.decision import Decision
+from watchtower.nouns.memory import Evaluation
 from watchtower.nouns.score import Board, Over
 from watchtower.nouns.window import Window
 from watchtower.programs.replay import Heard, Replay, Summary

@@ -10,7 +10,7 @@ from watchtower.conditions._significance import Measured, MinRows, RelativeTo, S
 from watchtower.nouns.alert import Finding, Outcome
 from watchtower.nouns.batch import Flags
 from watchtower.nouns.score import Need, Over
-from watchtower.nouns.settings import Span
+from watchtower.nouns.written import Span
 
 
 class OnScores(Condition):

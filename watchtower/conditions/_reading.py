@@ -8,7 +8,7 @@ import numpy as np
 
 from watchtower.nouns.batch import Floats, Ints
 from watchtower.nouns.score import Board, MeasureName, Need, Over, Scores, Slot, matches
-from watchtower.nouns.settings import Stretch
+from watchtower.nouns.written import Stretch
 
 NOT_CALIBRATED = "not calibrated"
 

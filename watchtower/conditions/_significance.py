@@ -6,14 +6,14 @@ import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from watchtower.conditions._reading import Reading, Selection, measure_name
-from watchtower.nouns import settings
+from watchtower.nouns import written
 from watchtower.nouns.alert import Finding, Outcome
 from watchtower.nouns.batch import Flags, Floats
 from watchtower.nouns.score import MeasureName, Need
 
 Measured = Annotated[MeasureName, BeforeValidator(measure_name), WithJsonSchema({"type": "string", "examples": ["drift.psi", "latency.p99"]})]
 Significance = Annotated[float, Field(gt=0, lt=1)]
-RelativeTo = settings.RelativeTo
+RelativeTo = written.RelativeTo
 MinRows = Annotated[int, Field(ge=1)]
 
 

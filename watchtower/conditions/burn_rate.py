@@ -12,7 +12,7 @@ from watchtower.conditions._reading import Reading, Selection, reach
 from watchtower.conditions._significance import Measured, MinRows, RelativeTo
 from watchtower.nouns.alert import Finding, Outcome
 from watchtower.nouns.score import MeasureName, Need, Over
-from watchtower.nouns.settings import Span
+from watchtower.nouns.written import Span
 
 GOOD = frozenset({"performance.accuracy", "performance.precision", "performance.recall", "performance.f1", "estimated.accuracy", "labels.coverage"})
 """Shares of good; every other share is one of bad."""

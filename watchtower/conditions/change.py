@@ -11,7 +11,7 @@ from watchtower.conditions._reading import Reading
 from watchtower.nouns.alert import Outcome
 from watchtower.nouns.batch import Floats
 from watchtower.nouns.score import Need, Over
-from watchtower.nouns.settings import windows_in
+from watchtower.nouns.written import windows_in
 
 MOST = 500
 _MERGED = 120

@@ -9,7 +9,7 @@ from watchtower.core.differing import UNTESTED, WITHOUT_OTHER_SIDE
 from watchtower.core.naming import is_of_model
 from watchtower.nouns.errors import Problem
 from watchtower.nouns.score import MeasureName
-from watchtower.nouns.settings import duration
+from watchtower.nouns.written import duration
 
 
 def comparison_warnings(written: Written, kept: timedelta) -> Iterator[Problem]:

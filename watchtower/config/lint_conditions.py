@@ -11,7 +11,7 @@ from watchtower.config.rulebook import Written
 from watchtower.core.rules import auto
 from watchtower.core.spanning import MOST
 from watchtower.nouns.errors import Problem
-from watchtower.nouns.settings import Stretch
+from watchtower.nouns.written import Stretch
 
 
 def condition_warnings(written: Written, size: timedelta) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from watchtower.config.settings import Settings
 from watchtower.core.rules import Rule
 from watchtower.formats._message import Anything, Many, Single
 from watchtower.kinds import json_schema
-from watchtower.nouns.settings import Frozen
+from watchtower.nouns.written import Frozen
 
 
 class RuleFile(Frozen):

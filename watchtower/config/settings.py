@@ -12,7 +12,8 @@ from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.meters import Meter
 from watchtower.model_stores import ModelStore
 from watchtower.notifiers import Notifier
-from watchtower.nouns.settings import Duration, Frozen, GuardSettings, PathText, RelativeTo, Watched, Windows, WindowSettings, located
+from watchtower.nouns.settings import GuardSettings, Watched, WindowSettings
+from watchtower.nouns.written import Duration, Frozen, PathText, RelativeTo, Windows, located
 from watchtower.rollback_targets import RollbackTarget
 from watchtower.sources import Source
 from watchtower.sources.file import File

@@ -11,7 +11,8 @@ from watchtower.nouns.alert import Alert, AlertId, AlertState
 from watchtower.nouns.attribution import Attribution, CellMoved, Moved, Outside, SegmentMoved
 from watchtower.nouns.batch import Flags, Floats, Ints, NumberColumn, PredictionBatch, TextColumn
 from watchtower.nouns.binning import Binning, Bins, CategoryBins, NumericBins
-from watchtower.nouns.plan import Evaluation, Incident, Moment
+from watchtower.nouns.incident import Incident, Moment
+from watchtower.nouns.memory import Evaluation
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Closed, Over, Pair, Scores
 from watchtower.statistics.jensen_shannon import JensenShannon

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from watchtower.core.comparing import compared
 from watchtower.core.spanning import Earlier, Past, Profiles, by_segment, chosen, together
 from watchtower.nouns.binning import Binning
-from watchtower.nouns.plan import Memory
+from watchtower.nouns.memory import Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Closed, Need, Over
 from watchtower.nouns.settings import Watched

@@ -7,10 +7,11 @@ from datetime import timedelta
 from watchtower.core.merging import empty
 from watchtower.core.spanning import Earlier, Past, by_segment, chosen, length, with_rows
 from watchtower.core.versions import natural
-from watchtower.nouns.plan import Served
+from watchtower.nouns.memory import Served
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Closed, Need, Over, matches
-from watchtower.nouns.settings import FirstWindows, duration
+from watchtower.nouns.settings import FirstWindows
+from watchtower.nouns.written import duration
 
 REFERENCE = "reference"
 VERSION = "version:"

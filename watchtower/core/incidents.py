@@ -6,7 +6,8 @@ from datetime import datetime
 
 from watchtower.core import wording
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
-from watchtower.nouns.plan import Decision, DecisionKind, Incident, IncidentState, Moment
+from watchtower.nouns.decision import Decision, DecisionKind
+from watchtower.nouns.incident import Incident, IncidentState, Moment
 
 SEVERITIES = ("info", "warn", "page")
 _TOLD = frozenset({AlertState.FIRING, AlertState.RESOLVED})

@@ -6,25 +6,11 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from watchtower.core import wording
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Verdict
-from watchtower.nouns.plan import (
-    AllResolved,
-    Approved,
-    DeadlinePassed,
-    Decision,
-    DecisionKind,
-    Fact,
-    Fired,
-    Frozen,
-    Judged,
-    Move,
-    Plan,
-    Refused,
-    Serving,
-    Step,
-    Switched,
-    SwitchFailed,
-)
+from watchtower.nouns.facts import AllResolved, Approved, DeadlinePassed, Fact, Fired, Frozen, Judged, Prepared, Refused, Serving, Switched, SwitchFailed
+from watchtower.nouns.plan import Move, Plan
+from watchtower.nouns.step import Step
 
 APPROVAL_WITHIN = timedelta(hours=24)
 VERIFY_WITHIN = timedelta(minutes=10)
@@ -32,7 +18,7 @@ VERIFY_WITHIN = timedelta(minutes=10)
 _HEARD: Mapping[Step, frozenset[type[Fact]]] = {
     Step.ON_TRIAL: frozenset({Judged, Serving}),
     Step.AWAITING_APPROVAL: frozenset({Approved, Refused, Serving, AllResolved, DeadlinePassed}),
-    Step.SWITCHING: frozenset({Switched, SwitchFailed, Serving}),
+    Step.SWITCHING: frozenset({Prepared, Switched, SwitchFailed, Serving}),
     Step.VERIFYING: frozenset({Serving, AllResolved, DeadlinePassed}),
     Step.ROLLED_BACK: frozenset(),
     Step.HELD: frozenset(),
@@ -109,6 +95,8 @@ def _moved(plan: Plan, fact: Fact, now: datetime, verify_within: timedelta) -> M
             return _approved(plan, fact, now)
         case Refused():
             return _ended(plan, Step.HELD, f"{fact.by} refused to go back to {plan.candidate}")
+        case Prepared():
+            return Move(replace(plan, prepared=fact.token))
         case Switched():
             return _switched(plan, fact, now, verify_within)
         case SwitchFailed():

@@ -12,7 +12,7 @@ from watchtower.conditions import Condition
 from watchtower.conditions._bounded import AUTO, Bounded
 from watchtower.conditions._reading import reach
 from watchtower.nouns.score import MeasureName, Need, Over, matches
-from watchtower.nouns.settings import Frozen, Span, Stretch
+from watchtower.nouns.written import Frozen, Span, Stretch
 
 REFERENCE = "reference"
 _PLAIN = MeasureName("", "")

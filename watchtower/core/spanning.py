@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from watchtower.core.merging import merge, without_cells
-from watchtower.nouns.plan import Served
+from watchtower.nouns.memory import Served
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Need, Over
 from watchtower.nouns.window import Window

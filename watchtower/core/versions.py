@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from watchtower.nouns.plan import Plan, Served, Step
+from watchtower.nouns.memory import Served
+from watchtower.nouns.plan import Plan
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import Window
 
 FADED = 0.01

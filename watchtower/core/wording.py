@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from watchtower.nouns.alert import Alert, AlertChange, AlertState
-from watchtower.nouns.plan import Plan, Step
+from watchtower.nouns.plan import Plan
+from watchtower.nouns.step import Step
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 

@@ -9,7 +9,7 @@ from watchtower.core.rules import Rule
 from watchtower.edges.exposition import Family
 from watchtower.edges.slots import Series
 from watchtower.nouns.alert import AlertState
-from watchtower.nouns.plan import Memory
+from watchtower.nouns.memory import Memory
 from watchtower.nouns.score import Board, MeasureName, Over, Scores
 
 DRIFT = Family(

@@ -13,10 +13,13 @@ from watchtower.core.rules import Rule
 from watchtower.edges.board_series import SCORE_FAMILIES, STATE_FAMILIES, scored, standing
 from watchtower.edges.exposition import Family, Histograms, Table, number
 from watchtower.edges.slots import Series, Slots
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Verdict
-from watchtower.nouns.plan import Decision, DecisionKind, Memory, Plan, Step
+from watchtower.nouns.memory import Memory
+from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import LATENCY_BUCKETS, Delta, Totals
 from watchtower.nouns.score import Board
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import Partition
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

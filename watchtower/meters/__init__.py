@@ -10,7 +10,7 @@ from pydantic import Field
 from watchtower.kinds import Kind
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.readings import MeterReading
-from watchtower.nouns.settings import Duration
+from watchtower.nouns.written import Duration
 
 __all__ = ["Meter", "MeterSession"]
 

@@ -19,7 +19,7 @@ from watchtower.meters._presets import PRESETS
 from watchtower.meters._samples import Growth, Of, Raw, Sample, answered, parsed
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.readings import MeterReading
-from watchtower.nouns.settings import Duration, Frozen, PathText
+from watchtower.nouns.written import Duration, Frozen, PathText
 
 LARGEST = 16_000_000
 """Bytes of an endpoint's text; an exporter with more is asked through a Prometheus server."""

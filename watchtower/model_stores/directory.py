@@ -10,7 +10,7 @@ from pathlib import Path
 
 from watchtower.model_stores import Artefact, ModelStore
 from watchtower.nouns.errors import ShadowError
-from watchtower.nouns.settings import PathText
+from watchtower.nouns.written import PathText
 
 _DIGITS = re.compile(r"(\d+)")
 

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import Protocol
 
 from watchtower.kinds import Kind
-from watchtower.nouns.plan import Incident, Receipt
+from watchtower.nouns.incident import Incident, Receipt
 
 __all__ = ["Notifier", "NotifierSession", "Receipt"]
 

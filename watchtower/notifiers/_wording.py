@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from watchtower.notifiers import Receipt
-from watchtower.nouns.plan import Incident, IncidentState, Moment
+from watchtower.nouns.incident import Incident, IncidentState, Moment
 
 ENTRIES = "entries"
 """The receipt's field that counts the timeline's entries that were told."""

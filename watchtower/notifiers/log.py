@@ -5,7 +5,7 @@ import sys
 
 from watchtower.notifiers import Notifier, NotifierSession, Receipt
 from watchtower.notifiers import _wording as wording
-from watchtower.nouns.plan import Incident
+from watchtower.nouns.incident import Incident
 
 
 class Log(Notifier):

@@ -15,9 +15,9 @@ from watchtower.notifiers import Notifier, Receipt
 from watchtower.notifiers import _codes as codes
 from watchtower.notifiers import _wording as wording
 from watchtower.nouns.errors import ConfigError, DeliveryError, Problem, Unavailable
+from watchtower.nouns.incident import Incident, IncidentState
 from watchtower.nouns.place import Place
-from watchtower.nouns.plan import Incident, IncidentState
-from watchtower.nouns.settings import Duration, PathText
+from watchtower.nouns.written import Duration, PathText
 
 PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 """Slack's own words for what may pass; every other error of its stays one (invalid_auth, channel_not_found, …)."""

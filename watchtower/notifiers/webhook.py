@@ -15,8 +15,8 @@ from watchtower.notifiers import Notifier, NotifierSession, Receipt
 from watchtower.notifiers import _codes as codes
 from watchtower.notifiers import _wording as wording
 from watchtower.nouns.errors import DeliveryError, Unavailable
-from watchtower.nouns.plan import Incident
-from watchtower.nouns.settings import Duration, PathText
+from watchtower.nouns.incident import Incident
+from watchtower.nouns.written import Duration, PathText
 
 
 class Webhook(Notifier):

@@ -15,7 +15,7 @@ from watchtower.core.spanning import reach
 from watchtower.edges.clock import Clock
 from watchtower.line import Response
 from watchtower.nouns.alert import AlertChange, AlertState
-from watchtower.nouns.plan import Memory
+from watchtower.nouns.memory import Memory
 from watchtower.nouns.score import Board, Need, Scores, Slot
 from watchtower.store import Store, StoredReference
 from watchtower.store.history import Stretch

@@ -19,7 +19,9 @@ from watchtower.core.rules import RuleBook
 from watchtower.core.spanning import MOST
 from watchtower.edges.clock import Clock
 from watchtower.nouns.errors import ConfigError, Unavailable
-from watchtower.nouns.plan import Evaluation, Fact, Judged, Move, Plan
+from watchtower.nouns.facts import Fact, Judged
+from watchtower.nouns.memory import Evaluation
+from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import Partition, Window
 from watchtower.programs.metering import read_regularly

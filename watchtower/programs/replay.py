@@ -9,9 +9,10 @@ from time import monotonic
 from watchtower import assembly
 from watchtower.config.reader import Loaded
 from watchtower.nouns.alert import AlertState
+from watchtower.nouns.decision import Decision
 from watchtower.nouns.errors import ConfigError, Problem
+from watchtower.nouns.memory import Evaluation
 from watchtower.nouns.place import Place
-from watchtower.nouns.plan import Decision, Evaluation
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import EPOCH, Window
 from watchtower.programs import reporting

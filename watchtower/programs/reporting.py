@@ -5,8 +5,8 @@ from pathlib import Path
 from threading import Lock
 
 from watchtower.nouns.errors import ConfigError, Problem, Unavailable
+from watchtower.nouns.incident import Incident
 from watchtower.nouns.place import Place
-from watchtower.nouns.plan import Incident
 from watchtower.nouns.report import ModelReport
 from watchtower.nouns.window import Window
 from watchtower.store import Store

@@ -18,12 +18,13 @@ from watchtower.core.rules import RuleBook
 from watchtower.core.versions import Standing
 from watchtower.line import Response
 from watchtower.nouns.alert import AlertState
+from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.errors import ConfigError, Problem
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.place import Place
-from watchtower.nouns.plan import Decision, DecisionKind, Evaluation, Memory
 from watchtower.nouns.score import Board, MeasureName, Need, Scores, Slot
-from watchtower.nouns.settings import Duration, Frozen
 from watchtower.nouns.window import EPOCH, Window
+from watchtower.nouns.written import Duration, Frozen
 
 _TOKEN = re.compile(r"(?P<value>_|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?:@(?P<p>\d+(?:\.\d+)?(?:[eE][-+]?\d+)?))?(?:x(?P<times>\d+))?")
 _ENOUGH = 1_000_000

@@ -3,13 +3,13 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from watchtower.nouns.errors import RollbackError
-from watchtower.nouns.settings import PathText
-from watchtower.rollback_targets import RollbackTarget, Switch
+from watchtower.nouns.written import PathText
+from watchtower.rollback_targets import RollbackTarget, State, Switch
 from watchtower.rollback_targets._errors import Moved
 
 CURRENT = "current"
@@ -50,26 +50,57 @@ class DirectorySession:
         except OSError:
             return self._written(link)
 
-    def switch_to(self, candidate: str, *, expected: str | None, dry_run: bool = False) -> Switch:
+    def state(self) -> State:
+        """What `current` names; the token is its inode and the time of its last change, so that going away and coming back shows."""
+        link = self._folder / CURRENT
+        token = self._token()
+        version = self.current()
+        return State(version, token, {"path": str(link), "kind": "link" if link.is_symlink() else "file", "names": version})
+
+    def switch_to(self, candidate: str, *, expected: str | None, token: str = "", key: str = "", dry_run: bool = False) -> Switch:  # noqa: ARG002  a rename needs no key: it is idempotent
         """From *expected* to *candidate* by one rename; nothing is touched where it is there already, or in a dry run."""
         self._check(candidate)
+        detail: dict[str, object] = {"path": str(self._folder / CURRENT), "to": candidate}
         if dry_run:
-            before = self._expect(candidate, expected)
-            return Switch(before, candidate, changed=before != candidate, dry_run=True)
+            before = self._expect(candidate, expected, token)
+            return Switch(before, candidate, changed=before != candidate, dry_run=True, detail=detail)
         with self._locked():
-            before = self._expect(candidate, expected)
+            before = self._expect(candidate, expected, token)
             if before == candidate:
-                return Switch(before, candidate, changed=False)
+                return Switch(before, candidate, changed=False, detail=detail)
             self._rename(candidate)
-            return Switch(before, candidate, changed=True)
+            return Switch(before, candidate, changed=True, detail=detail)
+
+    def ready(self, candidate: str) -> Sequence[str]:
+        """Whether the version's folder is there and this folder can be written."""
+        found: list[str] = []
+        try:
+            self._check(candidate)
+            self.current()
+        except RollbackError as wrong:
+            found.append(str(wrong))
+        if not os.access(self._folder, os.W_OK | os.X_OK):
+            found.append(f"{self._folder} cannot be written: `current` could not be renamed")
+        return found
 
     def close(self) -> None:
         """Holds nothing open."""
 
-    def _expect(self, candidate: str, expected: str | None) -> str | None:
+    def _token(self) -> str:
+        try:
+            seen = (self._folder / CURRENT).lstat()
+        except OSError:
+            return "none"
+        return f"{seen.st_ino}-{seen.st_ctime_ns}"
+
+    def _expect(self, candidate: str, expected: str | None, token: str) -> str | None:
         before = self.current()
-        if before not in {candidate, expected}:
+        if before == candidate:
+            return before
+        if before != expected:
             raise Moved(str(self._folder / CURRENT), expected, before)
+        if token and token != self._token():
+            raise Moved(str(self._folder / CURRENT), expected, before, since="it was written since it was read")
         return before
 
     def _check(self, candidate: str) -> None:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import SecretStr, model_validator
 
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.settings import Frozen, PathText
+from watchtower.nouns.written import Frozen, PathText
 
 
 class Security(Frozen):

@@ -6,8 +6,8 @@ from pathlib import Path
 from watchtower.edges.clock import Clock
 from watchtower.nouns.batch import Messages
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.settings import PathText
 from watchtower.nouns.window import Partition, Span
+from watchtower.nouns.written import PathText
 from watchtower.sources import Source
 from watchtower.sources._follow import FollowSession
 from watchtower.sources._lines import lines

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 
 from watchtower.edges.clock import Clock
 from watchtower.nouns.batch import Messages
-from watchtower.nouns.settings import Frozen
 from watchtower.nouns.window import Partition, Span
+from watchtower.nouns.written import Frozen
 from watchtower.sources import Source, SourceSession
 from watchtower.sources._security import Security
 

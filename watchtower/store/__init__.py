@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
-from watchtower.nouns.plan import IncidentState
+from watchtower.nouns.incident import IncidentState
 from watchtower.store.analyses import AnalysisRows
 from watchtower.store.calibrations import CalibrationRows
 from watchtower.store.codec import Json

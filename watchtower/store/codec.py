@@ -9,7 +9,11 @@ import msgspec
 
 from watchtower.nouns.alert import AlertChange
 from watchtower.nouns.attribution import Attribution
-from watchtower.nouns.plan import Decision, Fact, Incident, Memory, Plan
+from watchtower.nouns.decision import Decision
+from watchtower.nouns.facts import Fact
+from watchtower.nouns.incident import Incident
+from watchtower.nouns.memory import Memory
+from watchtower.nouns.plan import Plan
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import micros, moment
 

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchtower.edges.points import reached
+from watchtower.nouns.decision import Decision
 from watchtower.nouns.errors import Fenced
 from watchtower.nouns.labels import Joined
-from watchtower.nouns.plan import Decision, Evaluation, Memory
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import Window, micros
 from watchtower.store.codec import decode

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from watchtower.nouns.alert import AlertChange
-from watchtower.nouns.plan import Judged
+from watchtower.nouns.facts import Judged
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Window, micros, moment

@@ -7,8 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchtower.nouns.alert import AlertState
+from watchtower.nouns.decision import Decision
 from watchtower.nouns.errors import Fenced
-from watchtower.nouns.plan import Decision, Incident, Memory
+from watchtower.nouns.incident import Incident
+from watchtower.nouns.memory import Memory
 from watchtower.nouns.window import micros
 from watchtower.store.codec import decode, encode, number
 from watchtower.store.tables import alerts, decisions, incidents, models

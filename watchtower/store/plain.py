@@ -7,7 +7,7 @@ from watchtower.measures._quantiles import quantile
 from watchtower.nouns.alert import AlertChange
 from watchtower.nouns.profile import Durations
 from watchtower.nouns.score import Board, MeasureName, matches
-from watchtower.nouns.settings import duration
+from watchtower.nouns.written import duration
 from watchtower.store.codec import attribution_json, number
 from watchtower.store.history import HistoryRows, Stretch, Verdicts, WindowRow
 

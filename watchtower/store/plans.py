@@ -9,8 +9,12 @@ from sqlalchemy.exc import IntegrityError
 
 from watchtower.core.versions import left
 from watchtower.edges.points import reached
+from watchtower.nouns.decision import DecisionKind
 from watchtower.nouns.errors import Fenced
-from watchtower.nouns.plan import DecisionKind, Fact, Incident, IncidentState, Memory, Moment, Move, Plan
+from watchtower.nouns.facts import Fact
+from watchtower.nouns.incident import Incident, IncidentState, Moment
+from watchtower.nouns.memory import Memory
+from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.window import micros, moment
 from watchtower.store.codec import Json, audit_body, chained, decode, encode, fact_in, incident_json
 from watchtower.store.database import Database

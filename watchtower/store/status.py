@@ -7,8 +7,8 @@ from typing import TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from watchtower.nouns.decision import Decision
 from watchtower.nouns.labels import Waiting
-from watchtower.nouns.plan import Decision
 from watchtower.nouns.window import micros
 from watchtower.store.codec import Json, decision_json, decode, decode_json, encode, stamp_micros
 from watchtower.store.database import Database

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from watchtower.nouns.plan import Incident, Receipt
+from watchtower.nouns.incident import Incident, Receipt
 from watchtower.nouns.window import micros, moment
 from watchtower.store.codec import decode, decode_json, encode
 from watchtower.store.database import Database

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from watchtower.edges.metrics import Metrics
 from watchtower.nouns.alert import AlertState
-from watchtower.nouns.plan import Incident
+from watchtower.nouns.incident import Incident
 from watchtower.store import Store
 from watchtower.store.codec import Json, attribution_json, fact_json, incident_json, stamp
 from watchtower.store.history import Stretch

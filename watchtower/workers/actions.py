@@ -12,8 +12,11 @@ from watchtower.edges.points import reached
 from watchtower.nouns.alert import AlertState
 from watchtower.nouns.errors import Fenced, RollbackError, ShadowError, Unavailable
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
-from watchtower.nouns.plan import DeadlinePassed, Fact, Judged, Memory, Move, Plan, Step, Switched, SwitchFailed
+from watchtower.nouns.facts import DeadlinePassed, Fact, Judged, Prepared, Switched, SwitchFailed
+from watchtower.nouns.memory import Memory
+from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.settings import GuardSettings
+from watchtower.nouns.step import Step
 from watchtower.rollback_targets import TargetSession
 from watchtower.rollback_targets._errors import Moved
 from watchtower.store import Store
@@ -90,7 +93,7 @@ class Actions:
             case Step.ON_TRIAL:
                 return self._try(plan, now)
             case Step.SWITCHING:
-                return self._record(plan, self._switched(plan), now)
+                return self._switch(plan, now)
             case Step.AWAITING_APPROVAL | Step.VERIFYING:
                 return self._late(plan, now) and self._record(plan, DeadlinePassed(plan.step), now)
             case Step.ROLLED_BACK | Step.HELD | Step.FAILED | Step.CANCELLED:
@@ -155,6 +158,25 @@ class Actions:
         with closing(target()) as session:
             return session.current()
 
+    def _switch(self, plan: Plan, now: datetime) -> bool:
+        """Reads and records the target's state, then calls it; each is a fact of its own, so a kill between them repeats nothing."""
+        if self.act and plan.prepared is None:
+            self._record(plan, self._prepared(plan), now)
+            plan = self.store.plans.plan(plan.id)
+        return plan.step is not Step.SWITCHING or self._record(plan, self._switched(plan), now)
+
+    def _prepared(self, plan: Plan) -> Fact:
+        """Reads the target's state, which is kept before anything is written."""
+        target = self.steering(plan.model).target
+        if target is None:
+            return SwitchFailed("no target is configured for this model", void=False)
+        try:
+            with closing(target()) as session:
+                state = session.state()
+        except RollbackError as unread:
+            return SwitchFailed(f"the target cannot be read: {unread}", void=False)
+        return Prepared(plan.target, state.version, state.token, state.detail)
+
     def _switched(self, plan: Plan) -> Fact:
         """Switches, and says what came of it.
 
@@ -170,13 +192,13 @@ class Actions:
         reached("switch.before_call")
         try:
             with closing(target()) as session:
-                switch = session.switch_to(candidate, expected=plan.live, dry_run=plan.dry_run)
+                switch = session.switch_to(candidate, expected=plan.live, token=plan.prepared or "", key=plan.id, dry_run=plan.dry_run)
         except Moved as moved:
             return SwitchFailed(str(moved), void=True)
         except RollbackError as failed:
             return SwitchFailed(str(failed), void=False)
         reached("switch.after_call")
-        return Switched(plan.target, plan.live, switch.after, switch.dry_run)
+        return Switched(plan.target, plan.live, switch.after, switch.dry_run, switch.changed, switch.detail)
 
     def _late(self, plan: Plan, now: datetime) -> bool:
         """Whether the step's deadline has passed: by the clock and, while windows are still behind it, not before they had as long again."""

@@ -11,7 +11,7 @@ from watchtower.nouns.attribution import Attribution, Outside
 from watchtower.nouns.batch import Schema
 from watchtower.nouns.binning import PREDICTION
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.plan import Evaluation
+from watchtower.nouns.memory import Evaluation
 from watchtower.nouns.score import Closed, Need, Over
 from watchtower.workers.rows import RowReader
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from watchtower.core.comparing import ago, windows_ago
 from watchtower.core.spanning import Earlier, Past, reach
 from watchtower.core.versions import LEADS
-from watchtower.nouns.plan import Served
+from watchtower.nouns.memory import Served
 from watchtower.nouns.score import Need
 from watchtower.nouns.window import Window
 from watchtower.store import Store

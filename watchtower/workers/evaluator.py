@@ -16,7 +16,7 @@ from watchtower.core.spanning import Profiles, reach
 from watchtower.line import Response
 from watchtower.nouns.batch import Decoded, PredictionBatch
 from watchtower.nouns.errors import Fenced, Unavailable
-from watchtower.nouns.plan import Evaluation, Memory
+from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.readings import Readings
 from watchtower.nouns.score import Closed, Need
 from watchtower.nouns.settings import Watched, WindowSettings

@@ -11,7 +11,7 @@ from watchtower.core.binning import make_binning
 from watchtower.core.merging import merge
 from watchtower.core.referencing import MOST_SAMPLED, Maker, Sampler, columns_of
 from watchtower.nouns.batch import Flags, PredictionBatch, Schema
-from watchtower.nouns.plan import Memory
+from watchtower.nouns.memory import Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import FirstWindows, Watched
 from watchtower.nouns.window import EPOCH, Span, micros

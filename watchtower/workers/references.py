@@ -16,7 +16,7 @@ from watchtower.edges.tables import ReferenceTable, read_table_apart
 from watchtower.nouns.batch import Column, Schema
 from watchtower.nouns.binning import PREDICTION
 from watchtower.nouns.errors import ConfigError, ShadowError, Unavailable
-from watchtower.nouns.plan import Memory
+from watchtower.nouns.memory import Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import FileReference, FirstWindows, Watched
 from watchtower.nouns.window import EPOCH, micros

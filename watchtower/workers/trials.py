@@ -7,22 +7,21 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from watchtower.core.answers import answers_as_numbers, coded, labels_as_numbers
+from watchtower.core.answers import answers_as_numbers, labels_as_numbers
 from watchtower.core.judging import effect_of, judge
-from watchtower.core.keeping import Kept, KeptRun, extended, packed
+from watchtower.core.keeping import Kept, KeptRun, packed
 from watchtower.core.slicing import column_at
 from watchtower.core.trialling import Drift, assemble, drift, sample, scale_of
-from watchtower.edges.children import Child
-from watchtower.model_stores import Artefact, ModelStore
+from watchtower.model_stores import ModelStore
 from watchtower.nouns.batch import FeatureType, Floats, PredictionBatch, Schema
-from watchtower.nouns.errors import ConfigError, ShadowError, Unavailable
+from watchtower.nouns.errors import ConfigError, ShadowError
 from watchtower.nouns.evidence import Judgement, Trial
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import FileReference, Watched
 from watchtower.nouns.window import moment
 from watchtower.runners import Runner
-from watchtower.runners._bench import Answers, Job, Ran, Rows
+from watchtower.runners._bench import Job, Rows
 from watchtower.runners.onnx import Onnx
 from watchtower.store import Store
 from watchtower.store.references import StoredReference
@@ -30,9 +29,9 @@ from watchtower.workers.accepted import accepted_inputs
 from watchtower.workers.comparing import ReferenceInputs, reference_inputs
 from watchtower.workers.gathering import Gathering, key_of
 from watchtower.workers.rows import RowReader
+from watchtower.workers.running import Running, fetched, with_answers
 
 log = logging.getLogger(__name__)
-_BENCH = "watchtower.runners._bench:Bench"
 LabelsOf = Callable[[str, Sequence[str], datetime], Sequence[str | None]]
 
 
@@ -73,8 +72,7 @@ class TrialRoom:
     size: timedelta
     labels_of: LabelsOf | None = None
     labels_wait: timedelta = timedelta(hours=24)
-    _child: Child = field(default_factory=Child)
-    _over: bool = False
+    _running: Running = field(default_factory=Running)
 
     def look(self, plan: Plan, through: datetime, ended: str = "") -> Judgement:
         """One look at the trial of *plan* with the windows that are evaluated up to *through*; only new rows are run.
@@ -102,12 +100,11 @@ class TrialRoom:
 
     def rest(self) -> None:
         """Ends the child and gives its memory back; the next look starts another."""
-        self._child.close()
+        self._running.rest()
 
     def end(self) -> None:
         """The daemon stops: a look that is under way, in another thread, comes to nothing; the next daemon looks again."""
-        self._over = True
-        self._child.kill()
+        self._running.end()
 
     # ------------------------------------------------------------------------------------------------- runs
 
@@ -118,7 +115,7 @@ class TrialRoom:
         if not kept.runs:
             kept = _with_reference(kept, chosen_rows, stored, terms)
         runs = kept.runs or tuple(KeptRun(version) for version in (plan.live, *plan.candidates))
-        artefacts, runs = _fetched(runs, terms.artifacts, plan.model)
+        artefacts, runs = fetched(runs, terms.artifacts, plan.model)
         rows = Rows(batch.features, len(batch)) if batch is not None else Rows({}, 0)
         job = Job(
             runner=terms.runner,
@@ -130,9 +127,9 @@ class TrialRoom:
             prediction=terms.watched.prediction,
             device=terms.device,
         )
-        ran = {each.version: each for each in self._ran(job, terms.time_limit)}
+        ran = {each.version: each for each in self._running.ran(job, terms.time_limit)}
         classes = {name: code for code, name in enumerate(kept.classes)}
-        after = tuple(_after(run, ran.get(run.version), artefacts.get(run.version), classes, rows.count) for run in runs)
+        after = tuple(with_answers(run, ran.get(run.version), artefacts.get(run.version), classes, rows.count) for run in runs)
         return replace(kept, runs=after, classes=tuple(classes))
 
     def _reference(self, plan: Plan, stored: StoredReference | None, terms: Terms) -> ReferenceInputs | None:
@@ -144,35 +141,6 @@ class TrialRoom:
         except (ConfigError, ShadowError) as lost:
             log.warning("trial_without_reference model=%s reason=%s", plan.model, lost)
             return None
-
-    def _ran(self, job: Job, time_limit: timedelta) -> Sequence[Ran]:
-        """Runs *job* in the child. Where that crashes or hangs each version is run alone, so that only the guilty one fails; times are then not paired."""
-        if not job.artefacts:
-            return ()
-        try:
-            return self._asked(job, time_limit)
-        except ShadowError as error:
-            log.warning("trial_child_failed versions=%s reason=%s", ",".join(each.version for each in job.artefacts), error)
-            return [self._alone(replace(job, artefacts=(artefact,)), time_limit) for artefact in job.artefacts]
-
-    def _alone(self, job: Job, time_limit: timedelta) -> Ran:
-        try:
-            return replace(self._asked(job, time_limit)[0], batch_seconds=np.zeros(0))
-        except ShadowError as error:
-            return Ran(job.artefacts[0].version, failure=str(error))
-
-    def _asked(self, job: Job, time_limit: timedelta) -> Sequence[Ran]:
-        away = Unavailable("the daemon stops: the trial goes on with the next one")
-        if self._over:
-            raise away
-        try:
-            answer = self._child.call(_BENCH, job, time_limit=time_limit)
-        except Exception as error:  # its child was ended under it: that says nothing of the version
-            if self._over:
-                raise away from error
-            raise
-        assert isinstance(answer, tuple)
-        return answer
 
     # ------------------------------------------------------------------------------------------------- trial
 
@@ -237,51 +205,3 @@ def _with_reference(kept: Kept, reference: ReferenceInputs | None, stored: Store
     labels = None if reference.labels is None else labels_as_numbers(reference.labels, settings.kind, settings.positive, classes)
     scale = scale_of(settings.kind, binning, predictions)
     return replace(kept, scale=scale, classes=tuple(classes), labels=labels, predictions=predictions, own=reference.own, file_version=reference.file_version)
-
-
-def _fetched(runs: Sequence[KeptRun], artifacts: ModelStore | None, model: str) -> tuple[dict[str, Artefact], tuple[KeptRun, ...]]:
-    """The artefacts of the versions that still run, and the runs with what failed; an artefact that changed during the trial fails."""
-    found: dict[str, Artefact] = {}
-    after = []
-    for run in runs:
-        failure = run.failure
-        if not failure:
-            try:
-                found[run.version] = _artefact(run, artifacts, model)
-            except ShadowError as error:
-                failure = str(error)
-        after.append(replace(run, failure=failure))
-    return found, tuple(after)
-
-
-def _artefact(run: KeptRun, artifacts: ModelStore | None, model: str) -> Artefact:
-    if artifacts is None:
-        msg = f"no artifacts: are configured for model {model}, so nothing can be re-run"
-        raise ShadowError(msg)
-    artefact = artifacts.open().fetch(run.version)
-    if run.sha256 and artefact.sha256 != run.sha256:
-        msg = f"the artefact of version {run.version} changed during the trial: {artefact.path}"
-        raise ShadowError(msg)
-    return artefact
-
-
-def _after(run: KeptRun, ran: Ran | None, artefact: Artefact | None, classes: dict[str, int], rows: int) -> KeptRun:
-    """*run* with what the child answered."""
-    if run.failure or ran is None or artefact is None:
-        return run
-    if ran.failure:
-        return replace(run, failure=ran.failure, provider=ran.provider)
-    answers = _coded(ran.answers, classes) if rows else np.zeros(0)
-    known = replace(
-        run,
-        sha256=artefact.sha256,
-        provider=ran.provider or run.provider,
-        memory_bytes=max(run.memory_bytes, ran.memory_bytes),
-        deterministic=run.deterministic and ran.deterministic,
-        reference=run.reference if ran.reference is None else _coded(ran.reference, classes),
-    )
-    return extended(known, answers, ran.batch_seconds.tolist())
-
-
-def _coded(answers: Answers, classes: dict[str, int]) -> Floats:
-    return coded(answers, classes) if isinstance(answers, tuple) else answers

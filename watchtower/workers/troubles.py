@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watchtower.core.incidents import noted
-from watchtower.nouns.plan import Incident, IncidentState
+from watchtower.nouns.incident import Incident, IncidentState
 from watchtower.store import Store
 
 OURSELVES = "watchtower"

@@ -13,7 +13,7 @@ import numpy as np
 sys.setswitchinterval(1e-6)
 from watchtower.formats.watchtower_json import WatchtowerJson
 from watchtower.nouns.batch import Catalog, Messages
-from watchtower.nouns.plan import Memory
+from watchtower.nouns.memory import Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import Partition
 from watchtower.store import codec, packing

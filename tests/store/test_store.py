@@ -203,7 +203,10 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from watchtower.nouns.profile import Delta, Totals
-from watchtower.nouns.plan import Evaluation, Memory, Move, Plan, Serving, Step
+from watchtower.nouns.facts import Serving
+from watchtower.nouns.memory import Evaluation, Memory
+from watchtower.nouns.plan import Move, Plan
+from watchtower.nouns.step import Step
 from watchtower.nouns.score import Board
 from watchtower.nouns.window import Partition, Progress, Window
 from watchtower.store import Store

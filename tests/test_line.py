@@ -50,3 +50,18 @@ def test_a_version_that_was_switched_away_from_is_no_candidate_even_where_that_d
     plan = Plan("p", "fraud", "i", Step.FAILED, "2", ("1",), START, candidate="1", switched_at=START)
     assert versions.left(served("1"), plan).rolled_back_from == ("2",)
     assert versions.left(served("1"), replace(plan, switched_at=None)).rolled_back_from == ()
+
+
+def test_windows_that_were_over_for_long_are_told_once_and_begin_no_trial_before_fresh_ones_come() -> None:
+    late = replace(RESPONSE, max_age=timedelta(minutes=15), age=timedelta(hours=3))
+    memory = Memory("fraud", served=served("2"))
+    for day in range(2):
+        memory = line.apply(board(day, "2"), memory, BOOK, late).memory
+    assert memory.plan is None
+    assert memory.incident is not None
+    assert [moment.text for moment in memory.incident.timeline if moment.what == "note"] == [
+        "monitoring was out: this window was over for 3h when it was evaluated, so no trial is begun before windows are fresh again"
+    ]
+    fresh = line.apply(board(2, "2"), memory, BOOK, replace(late, age=timedelta(minutes=1))).memory
+    assert fresh.plan is not None
+    assert fresh.plan.step is Step.ON_TRIAL

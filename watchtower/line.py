@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from watchtower.core import alerting, incidents, planning, scoring, versions
+from watchtower.core import alerting, incidents, planning, scoring, versions, wording
 from watchtower.core.profiling import Folder
 from watchtower.core.rules import Rule, RuleBook
 from watchtower.core.versions import Standing
@@ -17,6 +17,7 @@ from watchtower.nouns.facts import Fact, Fired
 from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.score import Board, Closed, MeasureName, Need
 
+LATE = "monitoring was out"
 SEEN_FOR = 60
 """Windows for which `absent` remembers that a subject had a score."""
 TOLD_AS = {"fired": "trial", "judged": "verdict", "switched": "switched", "serving": "serving"}
@@ -31,6 +32,10 @@ class Response:
     target: str = ""
     approval_required: bool = False
     quiet: int = 5
+    max_age: timedelta = timedelta(minutes=15)
+    """Windows that were over for longer than this when they were evaluated are told, and begin no trial: monitoring was out."""
+    age: timedelta = timedelta(0)
+    """How long the window has been over."""
 
 
 def fold(messages: Sequence[Messages], form: Format, catalog: Catalog, folder: Folder, *, now: datetime | None, ended: bool = False) -> Sequence[Rejection]:  # noqa: PLR0913  the step of the line that reads
@@ -57,11 +62,23 @@ def apply(board: Board, memory: Memory, book: RuleBook, response: Response) -> E
     served = versions.aged(memory.served, paged=any(alert.severity == "page" for alert in firing))
     memory = replace(memory, alerts=alerts, incident=incident, served=served, evaluated_through=at, seen=_seen(board, memory.seen))
     decisions = [*incidents.notices(before, incident, at), *_retrained(memory, changes, firing, book, at)]
-    facts = (*planning.observed(memory.plan, served.live, firing=bool(firing)), *_opening(memory, changes, firing, book, response, at))
+    opening = tuple(_opening(memory, changes, firing, book, response, at))
+    if opening and response.age > response.max_age:
+        memory, opening = _told_late(memory, response.age, at), ()
+    facts = (*planning.observed(memory.plan, served.live, firing=bool(firing)), *opening)
     for fact in facts:
         memory, decided = _followed(memory, fact, at)
         decisions += decided
     return Evaluation(board, changes, memory, tuple(decisions), facts)
+
+
+def _told_late(memory: Memory, age: timedelta, at: datetime) -> Memory:
+    """The memory whose incident says, once, that no trial was begun on what is long over."""
+    incident = memory.incident
+    if incident is None or any(moment.text.startswith(LATE) for moment in incident.timeline):
+        return memory
+    text = f"{LATE}: this window was over for {wording.span(age)} when it was evaluated, so no trial is begun before windows are fresh again"
+    return replace(memory, incident=incidents.noted(incident, at, "note", text))
 
 
 def _followed(memory: Memory, fact: Fact, at: datetime) -> tuple[Memory, tuple[Decision, ...]]:

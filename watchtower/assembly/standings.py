@@ -7,6 +7,7 @@ from watchtower.config.settings import ModelSettings, Settings
 from watchtower.core.versions import Standing
 from watchtower.line import Response
 from watchtower.model_stores import ModelStoreSession
+from watchtower.nouns.settings import GuardSettings
 from watchtower.workers.actions import Steering
 
 LEAST_VERIFY = timedelta(minutes=1)
@@ -26,6 +27,7 @@ class Standings:
             target=its.rollback.target.kind_name() if its.rollback is not None else "",
             approval_required=its.rollback is not None and its.rollback.approval == "required",
             quiet=self.settings.incidents.quiet,
+            max_age=(its.rollback.guards if its.rollback is not None else GuardSettings()).max_age,
         )
 
     @staticmethod

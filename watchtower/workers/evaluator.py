@@ -105,7 +105,8 @@ class Evaluator:
         board = with_history(line.score(closed, needs), past, None if stored is None else stored.valid_from)
         bounded = self.bounded(book, closed)
         complete = stored is not None or is_complete(self.watched(model), memory.reference_windows, memory.reference_rows)
-        evaluation = line.apply(board, _counted(memory, opened, complete=complete), bounded, self.response(model))
+        response = replace(self.response(model), age=now - window.end)
+        evaluation = line.apply(board, _counted(memory, opened, complete=complete), bounded, response)
         evaluation = self.attribute(evaluation, closed, book)
         self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now, joined=joined)
         if self.joiner is not None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from watchtower.config.settings import ModelSettings, Settings
 from watchtower.core.versions import Standing
@@ -44,4 +45,4 @@ class Standings:
         if its.rollback is None:
             return Steering()
         verify = its.rollback.verify_within or max(LEAST_VERIFY, 10 * self.settings.window.size)
-        return Steering(its.rollback.target.open, its.rollback.guards, verify)
+        return Steering(partial(its.rollback.target.open_for, model), its.rollback.guards, verify)

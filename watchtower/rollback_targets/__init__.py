@@ -1,9 +1,9 @@
 """The systems that can switch versions."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from watchtower.kinds import Kind
 
@@ -72,14 +72,36 @@ class CanarySession(TargetSession, Protocol):
         """Takes all traffic from *canary*, which *stable* then has; idempotent. RollbackError where it cannot."""
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What `check` says of a target's settings, at *key* of them ("": the target itself); a warning, since it may be otherwise where the daemon runs."""
+
+    key: str
+    what: str
+    advice: str
+
+
 class RollbackTarget(Kind):
     """Frozen settings of one target."""
 
-    compare_and_set: ClassVar[bool] = True
-    """Whether the far end refuses a switch whose *expected* is wrong; where it cannot, `check` says so."""
-    aborts_canaries: ClassVar[bool] = False
-    """Whether its session is a CanarySession."""
+    @property
+    def compare_and_set(self) -> bool:
+        """Whether the far end refuses a switch whose *expected* is wrong; where it cannot, `check` says so."""
+        return True
+
+    @property
+    def aborts_canaries(self) -> bool:
+        """Whether its session is a CanarySession."""
+        return False
 
     @abstractmethod
     def open(self) -> TargetSession:
         """Prepares; touches nothing."""
+
+    def open_for(self, model: str) -> TargetSession:  # noqa: ARG002  most targets name in their own keys what they switch
+        """As :meth:`open`, for the model of that name; a kind that tells its far end which model is meant overrides it."""
+        return self.open()
+
+    def cautions(self) -> Iterator[Caution]:
+        """What its settings alone show that is likely not meant, or that an operator has to know; touches nothing."""
+        yield from ()

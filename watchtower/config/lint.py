@@ -9,8 +9,9 @@ from watchtower.config.lint_analysis import analysis_warnings
 from watchtower.config.lint_comparisons import comparison_warnings
 from watchtower.config.lint_conditions import condition_warnings
 from watchtower.config.lint_names import EVERY, name_warnings
+from watchtower.config.lint_targets import races, target_warnings
 from watchtower.config.rulebook import Gathered, Written
-from watchtower.config.settings import ModelSettings, RollbackSettings, Settings
+from watchtower.config.settings import ModelSettings, Settings
 from watchtower.nouns.batch import FeatureType
 from watchtower.nouns.errors import Problem
 from watchtower.nouns.score import MeasureName, matches
@@ -26,30 +27,15 @@ class Findings:
 
 def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
     """All that there is to say about *settings*, which *document* holds, and *rules*."""
-    errors = [problem for name, model in settings.models.items() if model.rollback for problem in _races(document, name, model.rollback)]
+    errors = [problem for name, model in settings.models.items() if model.rollback for problem in races(document, name, model.rollback)]
     warnings = [*_rules_left_out(document, settings, rules)]
     for name, model in settings.models.items():
-        warnings += [*_health(document, name, model), *_segments(document, name, model), *_directory_race(document, name, model)]
+        warnings += [*_health(document, name, model), *_segments(document, name, model), *target_warnings(document, name, model)]
     for written in rules.written:
         warnings += [*condition_warnings(written, settings.window.size), *analysis_warnings(written, settings)]
         warnings += [*comparison_warnings(written, settings.store.retention.windows), *name_warnings(written, settings)]
         warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written), *_unmetered(written, settings)]
     return Findings(tuple(errors), tuple(warnings))
-
-
-def _races(document: Document, name: str, rollback: RollbackSettings) -> Iterator[Problem]:
-    if rollback.target.compare_and_set or rollback.approval == "required" or rollback.accept_race:
-        return
-    place = document.place(("models", name, "rollback", "target"))
-    what = f"target {rollback.target.kind_name()} has no compare-and-set: it could undo a deployment of somebody else"
-    yield Problem(place, what, "set approval: required, or accept_race: true")
-
-
-def _directory_race(document: Document, name: str, model: ModelSettings) -> Iterator[Problem]:
-    if model.rollback and model.rollback.target.kind_name() == "directory":
-        place = document.place(("models", name, "rollback", "target"))
-        what = "a writer of `current` that does not take .watchtower.lock can come between look and switch"
-        yield Problem(place, what, "let deployments take that lock (flock)")
 
 
 def _rules_left_out(document: Document, settings: Settings, rules: Gathered) -> Iterator[Problem]:

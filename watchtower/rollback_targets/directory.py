@@ -9,7 +9,7 @@ from pathlib import Path
 
 from watchtower.nouns.errors import RollbackError
 from watchtower.nouns.written import PathText
-from watchtower.rollback_targets import RollbackTarget, State, Switch
+from watchtower.rollback_targets import Caution, RollbackTarget, State, Switch
 from watchtower.rollback_targets._errors import Moved
 
 CURRENT = "current"
@@ -32,6 +32,12 @@ class Directory(RollbackTarget):
     def open(self) -> "DirectorySession":
         """Prepares; touches nothing."""
         return DirectorySession(Path(self.path))
+
+    def cautions(self) -> Iterator[Caution]:
+        """That the lock binds only those who take it."""
+        yield Caution(
+            "", "a writer of `current` that does not take .watchtower.lock can come between look and switch", "let deployments take that lock (flock)"
+        )
 
 
 class DirectorySession:

@@ -97,6 +97,6 @@ def build_analyst(settings: Settings, store: Store, references: References, limi
 def _terms(settings: Settings) -> Callable[[str], Terms]:
     def terms(model: str) -> Terms:
         its = settings.model(model)
-        return Terms(its, its.artifacts, its.shadow.rows, its.shadow.device, its.shadow.time_limit)
+        return Terms(its, its.artifacts, its.shadow.rows, its.shadow.device, its.shadow.time_limit, its.shadow.runner)
 
     return terms

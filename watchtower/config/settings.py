@@ -15,6 +15,8 @@ from watchtower.notifiers import Notifier
 from watchtower.nouns.settings import GuardSettings, Watched, WindowSettings
 from watchtower.nouns.written import Duration, Frozen, PathText, RelativeTo, Windows, located
 from watchtower.rollback_targets import RollbackTarget
+from watchtower.runners import Runner
+from watchtower.runners.onnx import Onnx
 from watchtower.sources import Source
 from watchtower.sources.file import File
 from watchtower.sources.kafka import Kafka
@@ -39,6 +41,8 @@ class Retention(Frozen):
     """Boards."""
     readings: Duration = timedelta(days=3)
     """What meters read, at least 120 windows of it; the scores made of it stay with the boards."""
+    rows: Duration = timedelta(days=1)
+    """Rows of models with `keep: raw`."""
 
 
 class StoreSettings(Frozen):
@@ -63,6 +67,8 @@ class ShadowSettings(Frozen):
     """How long outputs are kept."""
     time_limit: Duration = timedelta(minutes=5)
     """A child that takes longer is BROKEN evidence."""
+    runner: Runner = Onnx()
+    """What re-runs a version."""
 
 
 class RollbackSettings(Frozen):

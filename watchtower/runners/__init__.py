@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,9 @@ class RunnerSession(Protocol):
 
 class Runner(Kind):
     """Frozen settings of one way to re-run a model."""
+
+    NEEDS_ARTEFACT: ClassVar[bool] = True
+    """Whether it opens the bytes of a version's artefact; else (a live endpoint) it gets one without: version, "" as digest, `model` in its metadata."""
 
     @abstractmethod
     def open(self, artefact: Artefact, device: str) -> RunnerSession:

@@ -24,6 +24,7 @@ from watchtower.workers.accepted import accepted_inputs
 from watchtower.workers.comparing import ReferenceInputs, reference_inputs
 from watchtower.workers.references import schema_of
 from watchtower.workers.rows import RowReader
+from watchtower.workers.running import artefact_of
 from watchtower.workers.trials import Terms
 
 log = logging.getLogger(__name__)
@@ -124,15 +125,13 @@ class Reruns:
     def _question(self, model: str, version: str, stored: StoredReference, reference: ReferenceInputs) -> tuple[Question, Floats | None]:
         """What is asked of the child, and the labels in the loss's coding, None where there are none."""
         terms = self.terms(model)
-        if terms.artifacts is None:
-            msg = f"no artifacts: are configured for model {model}, so nothing can be re-run"
-            raise ShadowError(msg)
+        artefact = artefact_of(version, terms.artifacts, model, terms.runner)
         prediction = terms.watched.prediction
         classes: dict[str, int] = {}
         labels = None if reference.labels is None else labels_as_numbers(reference.labels, prediction.kind, prediction.positive, classes)
         question = Question(
             runner=terms.runner,
-            artefact=terms.artifacts.open().fetch(version),
+            artefact=artefact,
             columns=reference.columns,
             rows=reference.count,
             types=terms.types(stored),

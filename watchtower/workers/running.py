@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from watchtower.edges.children import Child
 from watchtower.model_stores import Artefact, ModelStore
 from watchtower.nouns.batch import Floats
 from watchtower.nouns.errors import ShadowError, Unavailable
+from watchtower.runners import Runner
 from watchtower.runners._bench import Answers, Job, Ran
 
 log = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class Running:
         return answer
 
 
-def fetched(runs: Sequence[KeptRun], artifacts: ModelStore | None, model: str) -> tuple[dict[str, Artefact], tuple[KeptRun, ...]]:
+def fetched(runs: Sequence[KeptRun], artifacts: ModelStore | None, model: str, runner: Runner) -> tuple[dict[str, Artefact], tuple[KeptRun, ...]]:
     """The artefacts of the versions that still run, and the runs with what failed; an artefact that changed during the trial fails."""
     found: dict[str, Artefact] = {}
     after = []
@@ -73,18 +75,25 @@ def fetched(runs: Sequence[KeptRun], artifacts: ModelStore | None, model: str) -
         failure = run.failure
         if not failure:
             try:
-                found[run.version] = _artefact(run, artifacts, model)
+                found[run.version] = _artefact(run, artifacts, model, runner)
             except ShadowError as error:
                 failure = str(error)
         after.append(replace(run, failure=failure))
     return found, tuple(after)
 
 
-def _artefact(run: KeptRun, artifacts: ModelStore | None, model: str) -> Artefact:
+def artefact_of(version: str, artifacts: ModelStore | None, model: str, runner: Runner) -> Artefact:
+    """What *runner* opens of *version*; ShadowError where it cannot be had."""
+    if not runner.NEEDS_ARTEFACT:
+        return Artefact(version, Path(), "", metadata={"model": model})
     if artifacts is None:
         msg = f"no artifacts: are configured for model {model}, so nothing can be re-run"
         raise ShadowError(msg)
-    artefact = artifacts.open().fetch(run.version)
+    return artifacts.open().fetch(version)
+
+
+def _artefact(run: KeptRun, artifacts: ModelStore | None, model: str, runner: Runner) -> Artefact:
+    artefact = artefact_of(run.version, artifacts, model, runner)
     if run.sha256 and artefact.sha256 != run.sha256:
         msg = f"the artefact of version {run.version} changed during the trial: {artefact.path}"
         raise ShadowError(msg)

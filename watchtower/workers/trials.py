@@ -115,7 +115,7 @@ class TrialRoom:
         if not kept.runs:
             kept = _with_reference(kept, chosen_rows, stored, terms)
         runs = kept.runs or tuple(KeptRun(version) for version in (plan.live, *plan.candidates))
-        artefacts, runs = fetched(runs, terms.artifacts, plan.model)
+        artefacts, runs = fetched(runs, terms.artifacts, plan.model, terms.runner)
         rows = Rows(batch.features, len(batch)) if batch is not None else Rows({}, 0)
         job = Job(
             runner=terms.runner,

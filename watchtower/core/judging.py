@@ -11,7 +11,7 @@ from watchtower.core.grounds import Bar, Ground, by_labels, by_reference, by_spe
 from watchtower.nouns.evidence import Diagnosis, Judgement, Trial, Verdict, VersionRun
 from watchtower.nouns.settings import EvidenceSettings
 
-CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
 _NO_CANDIDATE = "no earlier healthy version"
 
 
@@ -49,7 +49,7 @@ def failure_of(run: VersionRun, device: str) -> str:
     """Why a version's answers cannot be used, "" if they can."""
     if run.failure or run.outputs is None:
         return run.failure or "it was not run"
-    if device == "cuda" and run.provider not in {"", CUDA}:
+    if device == "cuda" and run.provider == CPU:
         return f"device: cuda was asked, and it ran on {run.provider}"
     return ""
 
@@ -212,6 +212,9 @@ def facts_of(trial: Trial, settings: EvidenceSettings) -> dict[str, object]:
         "agreement": round(agreement(trial, settings), 6) if trial.live.outputs is not None else None,
         "providers": {run.version: run.provider for run in runs},
         "deterministic": {run.version: run.deterministic for run in runs},
+        "jitter": {run.version: run.jitter for run in runs},
+        "notes": {run.version: run.note for run in runs if run.note},
+        "usage": {run.version: dict(run.usage) for run in runs if run.usage},
         "memory_bytes": {run.version: run.memory_bytes for run in runs},
         "failures": {run.version: run.failure for run in runs if run.failure},
         "features": trial.features,

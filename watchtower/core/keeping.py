@@ -27,6 +27,9 @@ class KeptRun:
     memory_bytes: int = 0
     failure: str = ""
     deterministic: bool = True
+    jitter: float = 0.0
+    note: str = ""
+    usage: Mapping[str, float] = field(default_factory=dict)
     answers: Floats = field(default_factory=lambda: np.zeros(0))
     reference: Floats | None = None
     batch_seconds: Floats = field(default_factory=lambda: np.zeros(0))
@@ -79,7 +82,7 @@ class Kept:
 _ARRAYS = ("keys", "times", "logged", "usable", "cells", "labels", "predictions")
 _PLAIN = ("plan", "through", "threshold", "limit", "asked", "found", "scale", "minimum_effect", "classes", "binning", "folded", "file_version", "own", "ids")
 _RUN_ARRAYS = ("answers", "reference", "batch_seconds")
-_RUN_PLAIN = ("version", "sha256", "provider", "memory_bytes", "failure", "deterministic")
+_RUN_PLAIN = ("version", "sha256", "provider", "memory_bytes", "failure", "deterministic", "jitter", "note", "usage")
 
 
 def packed(kept: Kept) -> bytes:
@@ -87,7 +90,7 @@ def packed(kept: Kept) -> bytes:
     arrays: dict[str, NDArray[np.generic]] = {name: array for name in _ARRAYS if (array := getattr(kept, name)) is not None}
     for i, run in enumerate(kept.runs):
         arrays |= {f"{name}{i}": array for name in _RUN_ARRAYS if (array := getattr(run, name)) is not None}
-    plain = {name: getattr(kept, name) for name in _PLAIN} | {"form": _FORM, "runs": [{name: getattr(run, name) for name in _RUN_PLAIN} for run in kept.runs]}
+    plain = {name: getattr(kept, name) for name in _PLAIN} | {"form": _FORM, "runs": [_plain(run) for run in kept.runs]}
     out = io.BytesIO()
     arrays["plain"] = np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)
     np.savez_compressed(out, allow_pickle=False, **arrays)
@@ -102,6 +105,10 @@ def unpacked(blob: bytes) -> Kept | None:
             return _kept(plain, {name: arrays[name] for name in arrays.files}) if plain.get("form") == _FORM else None
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
         return None
+
+
+def _plain(run: KeptRun) -> dict[str, object]:
+    return {name: dict(value) if isinstance(value := getattr(run, name), Mapping) else value for name in _RUN_PLAIN}
 
 
 def _kept(plain: Mapping[str, object], arrays: Mapping[str, NDArray[np.generic]]) -> Kept:

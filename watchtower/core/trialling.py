@@ -178,5 +178,16 @@ def _run(kept: KeptRun | None, version: str) -> VersionRun:
     if kept is None:
         return VersionRun(version, failure="it was not run")
     if kept.failure:
-        return VersionRun(version, kept.provider, failure=kept.failure)
-    return VersionRun(version, kept.provider, kept.answers, kept.reference, kept.batch_seconds, kept.memory_bytes, "", kept.deterministic)
+        return VersionRun(version, kept.provider, failure=kept.failure, note=kept.note)
+    return VersionRun(
+        version=version,
+        provider=kept.provider,
+        outputs=kept.answers,
+        reference_outputs=kept.reference,
+        batch_seconds=kept.batch_seconds,
+        memory_bytes=kept.memory_bytes,
+        deterministic=kept.deterministic,
+        jitter=kept.jitter,
+        note=kept.note,
+        usage=kept.usage,
+    )

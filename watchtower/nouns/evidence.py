@@ -42,7 +42,12 @@ class VersionRun:
         batch_seconds: float64[batches], warm, in the batches' order (the same batches for every version).
         memory_bytes: peak device or resident memory of the run, 0 if unknown.
         failure: why there are no answers: BROKEN evidence ("" if there are).
-        deterministic: the same inputs twice gave the same answers.
+        deterministic: the same inputs, run again and at another place of a batch, gave the same answers up to rounding.
+        jitter: how far those answers were apart at most: abs difference of P(positive) or the number, 1 for another class; a missing one beside a
+            present one counts as max(1, abs(present)).
+        note: what to know about how it ran ("2 of 40 nodes ran on the CPU: …"), "" if nothing.
+        usage: what the device's meter said while it ran: ``utilization_mean utilization_peak`` (shares), ``memory_peak_bytes``, ``power_mean_watts
+            power_peak_watts``, ``samples``; empty where no device was metered.
     """
 
     version: str
@@ -53,6 +58,9 @@ class VersionRun:
     memory_bytes: int = 0
     failure: str = ""
     deterministic: bool = True
+    jitter: float = 0.0
+    note: str = ""
+    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchtower.core.evidence_errors import loss, risen
-from watchtower.core.evidence_predictions import Moved, difference, distance_of, moved
+from watchtower.core.evidence_errors import distance_of, loss, risen
+from watchtower.core.evidence_predictions import Moved, difference, moved
 from watchtower.core.grounds import Ground, labelled
 from watchtower.nouns.batch import Floats
 from watchtower.nouns.evidence import Diagnosis, Trial, VersionRun

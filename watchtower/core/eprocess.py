@@ -5,6 +5,7 @@ a chosen one. Everything is in natural logarithms, so that nothing overflows. Fo
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from watchtower.nouns.batch import Floats
 
 BETS: int = 48
 _SMALLEST, _LARGEST = 0.002, 0.98
-_PIECE = 4096
+_PIECE, _TOGETHER = 4096, 32
+"""Rows that are in memory at once, and factors 1 + λY that are multiplied before a logarithm is taken: 32 of them lie far inside a float's range."""
+_SURE = 1.96
+"""So many standard errors: the rows that are asked for suffice in 39 of 40 trials."""
 
 
 def bets() -> Floats:
@@ -28,6 +32,12 @@ def log_e_plus(y: Floats) -> float:
 def log_e_minus(y: Floats, m: float) -> float:
     """Ln E⁻ against E[Y] >= m: 1/48 Σⱼ Πᵢ (1 + λⱼ (m - Yᵢ)/(1 - m))."""
     return _mixture((m - y) / (1 - m))
+
+
+def log_e_minus_classes(b: int, c: int, n: int, m: float) -> float:
+    """The same where each Y is 1 (*b* of *n* rows), -1 (*c*) or 0, from the counts."""
+    logs = [count * np.log1p(bets() * (m - value) / (1 - m)) for value, count in ((1, b), (-1, c), (0, n - b - c))]
+    return _mixed(np.sum(logs, axis=0))
 
 
 def log_e_classes(b: int, c: int) -> float:
@@ -53,23 +63,36 @@ def log_p_mcnemar(b: int, c: int) -> float:
 def rows_needed(y: Floats, m: float, candidates: int, alpha: float, *, classes: bool) -> int | None:
     """The smallest n with n·g - 1.96 √(n·v) >= ln(k/α) + h and d̂ - 1.96 sd/√n >= m; None where no n would do.
 
-    g and v are mean and variance of ln(1 + λY) at the best λ; h = ½ ln n for classes, ln 16 for losses.
+    g and v are mean and variance of ln(1 + λY) at the best λ; h = ½ ln n for classes, ln 16 for losses. *candidates* is k, or k·g where g grounds are in use.
     """
-    spare = float(y.mean()) - m
-    grown = np.array([float(np.log1p(bet * y).mean()) for bet in bets()])
+    if not len(y):
+        return None
+    spare, grown = float(y.mean()) - m, _log_wealth(y) / len(y)
     best = int(np.argmax(grown))
     if spare <= 0 or grown[best] <= 0:
         return None
     gain, variance = float(grown[best]), float(np.log1p(bets()[best] * y).var())
-    for_effect = (1.96 * float(y.std()) / spare) ** 2
-    n = max(1.0, for_effect)
-    for _ in range(60):  # a fixed point: the bound grows with ln n only
+    for_effect = (_SURE * float(y.std()) / spare) ** 2
+
+    def suffices(n: int) -> bool:
         wanted = math.log(candidates / alpha) + (0.5 * math.log(n) if classes else math.log(16))
-        root = (1.96 * math.sqrt(variance) + math.sqrt(1.96**2 * variance + 4 * gain * wanted)) / (2 * gain)
-        n, before = max(for_effect, root**2), n
-        if abs(n - before) < 0.5:
-            break
-    return math.ceil(n)
+        return n >= for_effect and n * gain - _SURE * math.sqrt(n * variance) >= wanted
+
+    return _smallest(suffices)
+
+
+def _smallest(suffices: Callable[[int], bool]) -> int | None:
+    """The smallest n that suffices, where every larger one does too; None beyond 10¹²."""
+    high = 1
+    while not suffices(high):
+        high *= 2
+        if high > 10**12:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if suffices(middle) else (middle, high)
+    return high
 
 
 def p_text(log_p: float) -> str:
@@ -84,11 +107,24 @@ def p_text(log_p: float) -> str:
 
 
 def _mixture(y: Floats) -> float:
-    logs = np.zeros(BETS)
-    for start in range(0, len(y), _PIECE):
-        logs += np.log1p(np.outer(bets(), y[start : start + _PIECE])).sum(axis=1)
+    return _mixed(_log_wealth(y))
+
+
+def _mixed(logs: Floats) -> float:
     peak = float(logs.max())
     return peak + math.log(float(np.exp(logs - peak).sum())) - math.log(BETS)
+
+
+def _log_wealth(y: Floats) -> Floats:
+    """float64[48]: Σᵢ ln(1 + λⱼ Yᵢ) of every bet."""
+    logs = np.zeros(BETS)
+    stakes = bets()[:, None, None]
+    moved = y[y != 0]  # the others multiply by one
+    for start in range(0, len(moved), _PIECE):
+        piece = moved[start : start + _PIECE]
+        filled = np.concatenate([piece, np.zeros(-len(piece) % _TOGETHER)]).reshape(_TOGETHER, -1)
+        logs += np.log((1 + stakes * filled).prod(axis=1)).sum(axis=1)
+    return logs
 
 
 def _log_beta_above_half(b: int, c: int) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchtower.core.eprocess import log_e_classes, log_e_minus, log_e_plus, log_p_mcnemar, p_text
+from watchtower.core.eprocess import log_e_classes, log_e_minus, log_e_minus_classes, log_e_plus, log_p_mcnemar, p_text
 from watchtower.nouns.batch import Flags, Floats, PredictionKind
 
 PAIRS = 100
@@ -50,10 +50,14 @@ class Paired:
         return self.n >= PAIRS and self.log_harm >= LOG_HOLD
 
     def compared(self, sign: str) -> str:
-        """``candidate error 0.031 < live error 0.094 (n=2,048, p=3e-09)``; mean losses where the errors at ½ do not show the difference."""
-        low, high = (self.candidate, self.live) if self.candidate < self.live or sign != "<" else (self.candidate_loss, self.live_loss)
+        """``candidate error 0.031 < live error 0.094 (n=2,048, p=3e-09)``; mean losses, errors beside them, where the errors do not show the difference."""
+        if self.candidate < self.live or sign != "<":
+            low, high, beside = self.candidate, self.live, ""
+        else:
+            low, high, beside = self.candidate_loss, self.live_loss, f"error {self.candidate:.4g} and {self.live:.4g}, "
         digits = next((d for d in range(3, 8) if f"{low:.{d}f}" != f"{high:.{d}f}"), 3)
-        return f"candidate error {low:.{digits}f} {sign} live error {high:.{digits}f} (n={self.n:,}, p={p_text(self.log_p)})"
+        word = "loss" if beside else "error"
+        return f"candidate {word} {low:.{digits}f} {sign} live {word} {high:.{digits}f} ({beside}n={self.n:,}, p={p_text(self.log_p)})"
 
     def facts(self) -> dict[str, object]:
         """As plain JSON values."""
@@ -62,7 +66,10 @@ class Paired:
             "effect": round(self.effect, 6),
             "minimum_effect": self.minimum,
             "p": p_text(self.log_p),
+            "log_e_plus": round(-self.log_p, 3),
             "log_e_minus": round(self.log_e_minus, 3),
+            "log_e_harm": round(self.log_harm, 3),
+            "log_e_harmless": round(self.log_harmless, 3),
             "live_error": _plain(self.live),
             "candidate_error": _plain(self.candidate),
             "live_loss": _plain(self.live_loss),
@@ -115,22 +122,32 @@ def paired(kind: PredictionKind, labels: Floats, live: Floats, candidate: Floats
     y, ours, theirs = labels[known], live[known], candidate[known]
     live_loss, candidate_loss = loss(kind, ours, y, scale), loss(kind, theirs, y, scale)
     gain = live_loss - candidate_loss
-    b, c = int((gain > 0).sum()), int((gain < 0).sum())
-    classes = kind is PredictionKind.CLASS
-    log_p = (log_p_mcnemar(b, c) if once else -log_e_classes(b, c)) if classes else -log_e_plus(gain)
+    log_p, log_e_minus_, log_harm, log_harmless = _by_counts(gain, minimum, once=once) if kind is PredictionKind.CLASS else _by_losses(gain, minimum)
     return Paired(
         n=len(y),
         effect=float(gain.mean()) if len(y) else 0.0,
         log_p=min(0.0, log_p),
-        log_e_minus=log_e_minus(gain, minimum),
-        log_harm=log_e_classes(c, b) if classes else log_e_plus(-gain),
-        log_harmless=log_e_minus(-gain, minimum),
+        log_e_minus=log_e_minus_,
+        log_harm=log_harm,
+        log_harmless=log_harmless,
         live=error(kind, ours, y),
         candidate=error(kind, theirs, y),
         live_loss=float(live_loss.mean()) if len(y) else math.nan,
         candidate_loss=float(candidate_loss.mean()) if len(y) else math.nan,
         minimum=minimum,
     )
+
+
+def _by_counts(gain: Floats, m: float, *, once: bool) -> tuple[float, float, float, float]:
+    """Of classes: ln p against d <= 0, ln E⁻, ln E⁺ of harm, ln E⁻ of harm; from how often only one of the two is wrong."""
+    n, b, c = len(gain), int((gain > 0).sum()), int((gain < 0).sum())
+    log_p = log_p_mcnemar(b, c) if once else -log_e_classes(b, c)
+    return log_p, log_e_minus_classes(b, c, n, m), log_e_classes(c, b), log_e_minus_classes(c, b, n, m)
+
+
+def _by_losses(gain: Floats, m: float) -> tuple[float, float, float, float]:
+    """The same of losses."""
+    return -log_e_plus(gain), log_e_minus(gain, m), log_e_plus(-gain), log_e_minus(-gain, m)
 
 
 def risen(now: Floats, before: Floats, minimum: float) -> bool:
@@ -141,15 +158,34 @@ def risen(now: Floats, before: Floats, minimum: float) -> bool:
     return gap >= minimum and gap >= 3.3 * math.sqrt(float(now.var()) / len(now) + float(before.var()) / len(before))
 
 
-def selected(labels: Floats, usable: Flags, answers: Floats, alpha: float) -> float | None:
-    """How far answers of labelled rows are from those of unlabelled ones (none younger than the newest label), if KS > 0.1 and p < *alpha*; else None."""
+def selected(kind: PredictionKind, labels: Floats, usable: Flags, answers: Floats, alpha: float) -> float | None:
+    """How far answers of labelled rows are from those of unlabelled ones (none younger than the newest label), if over 0.1 with p < *alpha*; else None.
+
+    KS; of classes, whose codes have no order, total variation.
+    """
     known = np.isfinite(labels) & usable
     if not known.any():
         return None
     old_enough = np.arange(len(labels)) <= int(np.flatnonzero(known)[-1])
-    others = usable & old_enough & ~known
-    distance, log_p = kolmogorov_smirnov(answers[known], answers[others])
+    distance, log_p = distance_of(kind, answers[known], answers[usable & old_enough & ~known])
     return distance if distance > 0.1 and log_p < math.log(alpha) else None
+
+
+def distance_of(kind: PredictionKind, a: Floats, b: Floats) -> tuple[float, float]:
+    """How far two sets of answers are apart, and ln of the p-value: KS of numbers, total variation and Pearson's test of classes; (0, 0) where one is empty."""
+    if kind is not PredictionKind.CLASS:
+        return kolmogorov_smirnov(a, b)
+    if not len(a) or not len(b):
+        return 0.0, 0.0
+    from scipy.special import chdtrc  # noqa: PLC0415  31 MB that only a trial needs
+
+    codes = np.unique(np.concatenate([a, b])[np.isfinite(np.concatenate([a, b]))])
+    counts = np.array([[np.count_nonzero(x == code) for code in codes] + [np.count_nonzero(~np.isfinite(x))] for x in (a, b)], dtype=np.float64)
+    counts = counts[:, counts.sum(axis=0) > 0]
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
+    p = float(chdtrc(max(1, counts.shape[1] - 1), ((counts - expected) ** 2 / expected).sum()))
+    return float(np.abs(shares[0] - shares[1]).sum() / 2), math.log(p) if p > 0 else -math.inf
 
 
 def kolmogorov_smirnov(a: Floats, b: Floats) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchtower.core.eprocess import log_e_classes, p_text
-from watchtower.core.evidence_errors import kolmogorov_smirnov
+from watchtower.core.evidence_errors import distance_of
 from watchtower.nouns.batch import Flags, Floats, PredictionKind
 from watchtower.nouns.evidence import Trial, VersionRun
 from watchtower.nouns.settings import EvidenceSettings
@@ -100,21 +100,6 @@ def moved(kind: PredictionKind, run: VersionRun, alpha: float) -> Moved | None:
         return None
     distance, log_p = distance_of(kind, run.outputs, run.reference_outputs)
     return Moved(distance, log_p < math.log(alpha))
-
-
-def distance_of(kind: PredictionKind, a: Floats, b: Floats) -> tuple[float, float]:
-    """How far two sets of answers are apart, and ln of the p-value."""
-    if kind is not PredictionKind.CLASS:
-        return kolmogorov_smirnov(a, b)
-    from scipy.special import chdtrc  # noqa: PLC0415  31 MB that only a trial needs
-
-    codes = np.unique(np.concatenate([a, b])[np.isfinite(np.concatenate([a, b]))])
-    counts = np.array([[np.count_nonzero(x == code) for code in codes] + [np.count_nonzero(~np.isfinite(x))] for x in (a, b)], dtype=np.float64)
-    counts = counts[:, counts.sum(axis=0) > 0]
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
-    p = float(chdtrc(max(1, counts.shape[1] - 1), ((counts - expected) ** 2 / expected).sum()))
-    return float(np.abs(shares[0] - shares[1]).sum() / 2), math.log(p) if p > 0 else -math.inf
 
 
 def difference(kind: PredictionKind, a: Floats, b: Floats, scale: float) -> float:

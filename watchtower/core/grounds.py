@@ -78,7 +78,7 @@ def by_labels(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, b
     pairs = paired(trial.kind, labels, trial.live.outputs, candidate.outputs, scale=trial.scale, minimum=minimum, once=False)
     windows = len(np.unique(trial.windows[known]))
     enough = pairs.n >= PAIRS and windows >= WINDOWS
-    gaps = [selected(labels, usable(trial), answers, settings.alpha) for answers in (trial.live.outputs, candidate.outputs)]
+    gaps = [selected(trial.kind, labels, usable(trial), answers, settings.alpha) for answers in (trial.live.outputs, candidate.outputs)]
     gap = max((each for each in gaps if each is not None), default=None)
     capped = f"labelled rows are a selection: their predictions differ from those of unlabelled rows by {gap:.2f} (KS)" if gap is not None else ""
     coverage = pairs.n / max(1, int(usable(trial).sum()))

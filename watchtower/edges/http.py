@@ -1,5 +1,6 @@
 """One HTTP call: bounded in time and size, never redirected, and no secret in what it raises."""
 
+import ssl
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,38 @@ def get(url: str, headers: Mapping[str, str], *, seconds: float, largest: int) -
     except URLError as away:
         msg = f"{origin(url)} did not answer: {_named(away.reason)}"
         raise Unavailable(msg) from None
+    except (OSError, HTTPException) as away:
+        msg = f"{origin(url)} did not answer: {_named(away)}"
+        raise Unavailable(msg) from None
+
+
+def call(  # noqa: PLR0913  what a request is
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, seconds: float, largest: int = _LARGEST, trust: ssl.SSLContext | None = None
+) -> Answer:
+    """Sends *body* by *method*; any status is an answer, with its whole body; *trust* says which certificates are believed (None: the system's).
+
+    Unavailable where the whole of it had not come within *seconds*, or is larger than *largest* bytes.
+    """
+    until = monotonic() + seconds
+    request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310  the settings allow http and https only
+    opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=trust))
+    try:
+        with opener.open(request, timeout=max(seconds, 0.001)) as response:
+            return _answer(response.status, response.headers, _whole(response, until, largest, url))
+    except HTTPError as refused:
+        return _refusal(refused, until, largest, url)
+    except URLError as away:
+        msg = f"{origin(url)} did not answer: {_named(away.reason)}"
+        raise Unavailable(msg) from None
+    except (OSError, HTTPException) as away:
+        msg = f"{origin(url)} did not answer: {_named(away)}"
+        raise Unavailable(msg) from None
+
+
+def _refusal(refused: HTTPError, until: float, largest: int, url: str) -> Answer:
+    try:
+        with refused:
+            return _answer(refused.code, refused.headers, _whole(refused, until, largest, url))
     except (OSError, HTTPException) as away:
         msg = f"{origin(url)} did not answer: {_named(away)}"
         raise Unavailable(msg) from None

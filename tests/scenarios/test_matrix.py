@@ -1,0 +1,139 @@
+"""Every row of the scenario matrix through the real daemon: diagnosis, verdict, decision, and what the target names at the end.
+
+Two daemons (one with labels) watch all the models at once, so the incidents are under way at the same time.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.running import Daemon, Json, free_port, listed, watchtower, write_rules
+from tests.scenarios.matrix import HELD, SCENARIOS, SWITCHED, Scenario
+from tests.scenarios.world import FEATURES, Service, write_logs
+
+pytestmark = pytest.mark.timeout(240)
+SETTINGS = """\
+source: {{kind: file, path: predictions.jsonl, format: {{kind: watchtower_json}}}}
+{labels}
+store: {{url: sqlite:///watchtower.db, checkpoint: 200ms}}
+window: {{size: 2s, lateness: 1s, idle: never}}
+notifiers: {{terminal: {{kind: log}}}}
+server: {{listen: "127.0.0.1:{port}"}}
+models:
+"""
+MODEL = """\
+  {name}:
+    features: {{{features}}}
+    inputs: {{X: [{inputs}]}}
+    prediction: {{kind: {kind}{positive}}}
+    reference: {{kind: file, path: "references/{name}/{{version}}.parquet"}}
+    healthy: {healthy}
+    artifacts: {{kind: directory, path: models/{name}}}
+    shadow: {{rows: 4096, device: cpu}}
+    rollback: {{target: {{kind: directory, path: models/{name}}}, approval: {approval}, verify_within: 1h}}
+"""
+LABELS = "labels: {kind: file, path: labels.jsonl, wait: 24h}"
+WITHIN = 150.0
+"""Seconds for all the trials of one daemon on a busy machine."""
+Outcomes = dict[str, Json]
+
+
+def settings(scenario: Scenario) -> str:
+    """The model's part of the settings file."""
+    return MODEL.format(
+        name=scenario.name,
+        features=", ".join(f"{name}: numeric" for name in FEATURES),
+        inputs=", ".join(FEATURES),
+        kind="number" if scenario.number else "probability",
+        positive="" if scenario.number else ", positive: 1",
+        healthy=json.dumps(list(scenario.healthy)),
+        approval="required" if "approval" in scenario.settings else "none",
+    )
+
+
+def rules(scenario: Scenario) -> list[str]:
+    """Its rules, each acting."""
+    dry = ", dry_run: true" if "dry" in scenario.settings else ""
+    return [
+        f"{{name: {scenario.name}-{i}, model: {scenario.name}{scenario.version}, when: {when}, over: 2 windows, hold: 2 windows, "
+        f"severity: page, respond: {scenario.respond}, notify: [terminal]{dry}}}"
+        for i, when in enumerate(scenario.rules)
+    ]
+
+
+def made(root: Path, labelled: bool, port: int) -> list[Scenario]:  # noqa: FBT001  which of the two daemons
+    """The folder of one daemon."""
+    chosen = [each for each in SCENARIOS if each.labelled is labelled]
+    services = [Service(root, each.name, number=each.number) for each in chosen]
+    for scenario, service in zip(chosen, services, strict=True):
+        scenario.make(service)
+    write_logs(root, services)
+    (root / "watchtower.yaml").write_text(SETTINGS.format(labels=LABELS if labelled else "", port=port) + "".join(map(settings, chosen)))
+    write_rules(root, [rule for each in chosen for rule in rules(each)])
+    return chosen
+
+
+def decided(plan: Json | None) -> bool:
+    """Whether there is nothing more to come without a person or the traffic."""
+    return plan is not None and plan["step"] in {HELD, SWITCHED, "awaiting_approval", "failed", "cancelled", "rolled_back"}
+
+
+def outcomes(root: Path, labelled: bool) -> Outcomes:  # noqa: FBT001  which of the two daemons
+    """Runs the daemon until every plan is decided; model -> its incident, with its decisions."""
+    port = free_port()
+    chosen = made(root, labelled, port)
+    with Daemon(root, port).start() as daemon:
+        found: Outcomes = {}
+
+        def all_decided() -> bool:
+            for incident in listed(daemon.json("/api/v1/incidents"), "incidents"):
+                found.setdefault(str(incident["model"]), {}).update(incident)
+            return all(decided(found.get(each.name, {}).get("plan")) for each in chosen)  # type: ignore[arg-type]
+
+        try:
+            daemon.wait_until(all_decided, WITHIN, "every plan is decided")
+        except AssertionError as late:
+            open_plans = {each.name: found.get(each.name, {}).get("plan") for each in chosen if not decided(found.get(each.name, {}).get("plan"))}  # type: ignore[arg-type]
+            pytest.fail(f"{late}\nstill open: {json.dumps(open_plans, indent=1)}")
+        daemon.wait_until(lambda: not any(_switching(each) for each in found.values()), 10, "nothing is being switched")
+        assert daemon.stop()[0] == 0
+    told = json.loads(watchtower("status", "--json", folder=root).stdout)
+    for decision in listed(told, "decisions"):
+        kept = found.setdefault(str(decision["model"]), {}).setdefault("decisions", [])
+        assert isinstance(kept, list)
+        kept.append(decision)
+    return found
+
+
+def _switching(incident: Json) -> bool:
+    plan = incident.get("plan")
+    return isinstance(plan, dict) and plan["step"] == "switching"
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcomes]:
+    root = tmp_path_factory.mktemp("unlabelled")
+    return root, outcomes(root, labelled=False)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcomes]:
+    root = tmp_path_factory.mktemp("labelled")
+    return root, outcomes(root, labelled=True)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
+def test_it_is_diagnosed_judged_and_decided_as_the_matrix_says(scenario: Scenario, request: pytest.FixtureRequest) -> None:
+    root, found = request.getfixturevalue("labelled" if scenario.labelled else "unlabelled")
+    incident = found[scenario.name]
+    plan = incident["plan"]
+    assert isinstance(plan, dict)
+    assert (plan["verdict"], plan["step"]) == (scenario.verdict, scenario.step), plan["reason"]
+    assert plan["diagnosis"] in scenario.diagnosis, plan["reason"]
+    assert scenario.says in str(plan["reason"])
+    if scenario.step in {SWITCHED, "awaiting_approval"}:
+        assert plan["candidate"] == scenario.candidate
+    live = str(plan["live"])
+    names = (root / "models" / scenario.name / "current").readlink().name
+    assert names == (scenario.candidate if scenario.step == SWITCHED else live)

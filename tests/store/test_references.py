@@ -90,6 +90,7 @@ def test_the_audit_says_who_when_from_what_and_notices_a_changed_line(store: Sto
     }
     assert (second["before"], second["after"], second["intact"]) == ("b2", "b3", True)
     with Database.open(url, read_only=False).writing() as tx:
+        tx.execute(sa.text("DROP TRIGGER reference_changes_no_update"))
         tx.execute(sa.update(reference_changes).where(reference_changes.c.seq == 1).values(body=b'{"after":"b2","valid_from":"x","who":"bob"}'))
     assert [each["intact"] for each in store.references.changes("fraud")] == [False, False]
 

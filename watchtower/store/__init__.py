@@ -6,12 +6,14 @@ from typing import Self
 
 from watchtower.nouns.incident import IncidentState
 from watchtower.store.analyses import AnalysisRows
+from watchtower.store.audit import AuditRows
 from watchtower.store.calibrations import CalibrationRows
 from watchtower.store.codec import Json
 from watchtower.store.database import Database
 from watchtower.store.evaluations import EvaluationRows
 from watchtower.store.history import HistoryRows
 from watchtower.store.intake import IntakeRows
+from watchtower.store.kept_rows import KeptRowsRoom
 from watchtower.store.labels import LabelRows
 from watchtower.store.lease import Lease
 from watchtower.store.plans import PlanRows
@@ -40,8 +42,10 @@ class Store:
         self.scores = ScoreRows(database)
         self.calibrations = CalibrationRows(database)
         self.evaluations = EvaluationRows(database, self.lease, self.windows)
+        self.kept_rows = KeptRowsRoom(database)
         self.labels = LabelRows(database)
         self.plans = PlanRows(database)
+        self.audit = AuditRows(database)
         self.told = ToldRows(database)
         self.references = ReferenceRows_(database)
         self.trials = TrialRows(database, now)

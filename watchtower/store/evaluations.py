@@ -14,6 +14,7 @@ from watchtower.nouns.labels import Joined
 from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import Window, micros
+from watchtower.store.chains import append_facts
 from watchtower.store.codec import decode
 from watchtower.store.database import Database
 from watchtower.store.history import add_changes
@@ -21,7 +22,7 @@ from watchtower.store.labels import put_join
 from watchtower.store.lease import Lease
 from watchtower.store.memories import add_decisions, load_memory, put_incident, put_memory
 from watchtower.store.packing import pack_board
-from watchtower.store.plans import append_facts, leaving, put_plan
+from watchtower.store.plans import leaving, put_plan
 from watchtower.store.tables import boards, decisions, plans, windows
 from watchtower.store.windows import WindowRows, insert_profiles
 

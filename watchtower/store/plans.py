@@ -1,6 +1,5 @@
 """Plans move by facts alone: the fact goes into the plan's hash chain and the plan moves where its revision is still the one that was seen."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,11 +14,13 @@ from watchtower.nouns.facts import Fact
 from watchtower.nouns.incident import Incident, IncidentState, Moment
 from watchtower.nouns.memory import Memory
 from watchtower.nouns.plan import Move, Plan
-from watchtower.nouns.window import micros, moment
-from watchtower.store.codec import Json, audit_body, chained, decode, encode, fact_in, incident_json
+from watchtower.nouns.window import micros
+from watchtower.store.audit import AuditRow, AuditRows
+from watchtower.store.chains import append_facts
+from watchtower.store.codec import Json, decode, encode, incident_json
 from watchtower.store.database import Database
 from watchtower.store.memories import add_decisions, load_incident, load_memory, put_incident, put_memory
-from watchtower.store.tables import facts, incidents, plans
+from watchtower.store.tables import incidents, plans
 
 _REMEMBERED = 50
 _MOMENTS = {"judged": "verdict", "switched": "switched", "serving": "serving", "fired": "trial"}
@@ -31,16 +32,6 @@ class IncidentRow:
 
     incident: Incident
     plan: Plan | None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One fact of a plan's hash chain; *seq* counts from 1."""
-
-    seq: int
-    at: datetime
-    fact: Fact
-    hash: str
 
 
 class PlanRows:
@@ -85,20 +76,11 @@ class PlanRows:
 
     def facts(self, plan_id: str) -> list[AuditRow]:
         """The plan's facts in order."""
-        with self._database.reading() as tx:
-            found = tx.execute(sa.select(facts).where(facts.c.plan == plan_id).order_by(facts.c.seq)).all()
-        return [AuditRow(row.seq, moment(row.at), fact_in(row.body), row.hash) for row in found]
+        return AuditRows(self._database).rows(plan_id)
 
     def broken_link(self, plan_id: str) -> int | None:
-        """The *seq* of the first fact whose hash does not follow from what stands before it, None where the chain holds."""
-        with self._database.reading() as tx:
-            found = tx.execute(sa.select(facts).where(facts.c.plan == plan_id).order_by(facts.c.seq)).all()
-        previous = ""
-        for number, row in enumerate(found, start=1):
-            previous = chained(previous, row.body)
-            if row.hash != previous or row.seq != number:
-                return number
-        return None
+        """See :meth:`AuditRows.broken_link`."""
+        return AuditRows(self._database).broken_link(plan_id)
 
     def record(self, plan: Plan, fact: Fact, move: Move, now: datetime) -> Plan:
         """Appends *fact* to the audit and moves *plan* to ``move.plan``, with its decisions, the incident's timeline and the model's memory.
@@ -135,17 +117,6 @@ def put_plan(tx: sa.Connection, plan: Plan, seen: int) -> None:
     if moved != 1:
         msg = f"plan {plan.id} is no longer at revision {seen}"
         raise Fenced(msg)
-
-
-def append_facts(tx: sa.Connection, plan_id: str, new: Sequence[Fact], now: datetime) -> None:
-    """Adds to the plan's hash chain."""
-    last = tx.execute(sa.select(facts.c.seq, facts.c.hash).where(facts.c.plan == plan_id).order_by(facts.c.seq.desc()).limit(1)).first()
-    seq, previous = (last.seq, last.hash) if last else (0, "")
-    for fact in new:
-        seq += 1
-        body = audit_body(plan_id, seq, now, fact)
-        previous = chained(previous, body)
-        tx.execute(sa.insert(facts).values(plan=plan_id, seq=seq, at=micros(now), body=body, hash=previous))
 
 
 def leaving(memory: Memory, plan: Plan) -> Memory:

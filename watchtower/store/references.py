@@ -13,6 +13,7 @@ from watchtower.nouns.binning import Binning
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import micros, moment
 from watchtower.store._reference_tables import earlier_references, reference_changes, reference_profiles, references
+from watchtower.store.chains import REFERENCE, note
 from watchtower.store.codec import Json, chained, encode, stamp
 from watchtower.store.database import Database
 from watchtower.store.intake import CLOSED_THROUGH
@@ -233,4 +234,6 @@ def _audit(tx: sa.Connection, model: str, stored: StoredReference, by: Accepted,
     seq, previous = (last.seq + 1, last.hash) if last else (1, "")
     told = {"model": model, "seq": seq, "at": stamp(by.at), "who": by.who, "from": by.made_from, "rows": by.rows}
     body = encode(told | {"valid_from": stamp(stored.valid_from), "before": before, "after": stored.binning.id})
-    tx.execute(sa.insert(reference_changes).values(model=model, seq=seq, at=micros(by.at), body=body, hash=chained(previous, body)))
+    head = chained(previous, body)
+    tx.execute(sa.insert(reference_changes).values(model=model, seq=seq, at=micros(by.at), body=body, hash=head))
+    note(tx, f"{REFERENCE}{model}", seq, head, by.at)

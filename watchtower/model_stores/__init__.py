@@ -12,13 +12,21 @@ from watchtower.kinds import Kind
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """A version's model file, its digest verified where one was recorded."""
+    """A version's model file, its digest verified where one was recorded. Who runs it reads it through :func:`_verified.read`.
+
+    *sha256* is the model file's digest; where tensors lie in files beside it (*external*: the name that the model gives them -> where they are), that of all
+    of them together, see :func:`_verified.joined`. *size* is in bytes, of all files; *opset* by domain, empty where the file does not say.
+    *metadata* are plain JSON values; core/changes.py says which keys are understood.
+    """
 
     version: str
     path: Path
     sha256: str
     created: datetime | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    external: Mapping[str, Path] = field(default_factory=dict)
+    size: int = 0
+    opset: Mapping[str, int] = field(default_factory=dict)
 
 
 class ModelStoreSession(Protocol):

@@ -60,6 +60,7 @@ class Document:
     spots: Mapping[Loc, Spot]
     problems: tuple[Problem, ...] = ()
     sha256: str = ""
+    text: str = ""
 
     def known(self, loc: Loc) -> Loc:
         """*loc* without the parts that the file does not have (tags that validation adds), as far as it goes."""
@@ -131,7 +132,7 @@ def parse(text: str, file: str, sha256: str = "") -> Document:
     reading = _Reading(file)
     value = reading.read(root, (), None) if root is not None else None
     reading.spots.setdefault((), Spot(Place(file, 1, 1), Place(file, 1, 1)))
-    return Document(file, value, reading.spots, tuple(reading.problems), sha256)
+    return Document(file, value, reading.spots, tuple(reading.problems), sha256, text)
 
 
 def _hint(text: str, place: Place) -> str:

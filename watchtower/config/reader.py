@@ -1,7 +1,8 @@
 """Settings and rules from files: all of them, or every problem at once."""
 
+import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ class Loaded:
     settings: Settings
     book: RuleBook
     warnings: tuple[Problem, ...]
+    digest: str = ""
+    """SHA-256 of the settings file and its fragments, as they were read."""
 
     def files(self) -> list[Path]:
         """The files that this was read from, as they are there now: an edit, a new one or a missing one means reading again."""
@@ -54,7 +57,13 @@ def read_settings(path: Path) -> Loaded:
     if problems or settings is None:
         raise ConfigError(problems)
     book = replace(rules.book, relative_to={name: model.relative_to for name, model in settings.models.items()})
-    return Loaded(path, settings, book, tuple(_ordered(checked.warnings)))
+    return Loaded(path, settings, book, tuple(_ordered(checked.warnings)), _digest([path, *_fragment_files(path)]))
+
+
+def _digest(files: Sequence[Path]) -> str:
+    """Of one file its own SHA-256; of several that of their names and contents in order."""
+    contents = [(file.name, read_document(file).sha256) for file in files]
+    return contents[0][1] if len(contents) == 1 else hashlib.sha256("".join(f"{name}={each};" for name, each in contents).encode()).hexdigest()
 
 
 def read_model(path: Path, model: type[Model]) -> Model:

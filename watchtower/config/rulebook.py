@@ -1,8 +1,10 @@
 """Rule files: all of a folder's, or every problem of them."""
 
 import hashlib
+import itertools
+import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from watchtower.core import naming
 from watchtower.core.rules import Rule, RuleBook
 from watchtower.nouns.errors import ConfigError, Problem
 from watchtower.nouns.place import Place
+from watchtower.nouns.provenance import RuleText
 from watchtower.nouns.score import MeasureName
 
 TESTS = (".test.yaml", ".test.yml")
@@ -47,6 +50,14 @@ class Written:
     def place(self, *keys: str | int) -> Place:
         """Where the value of *keys* stands, or the rule where it is left out."""
         return self.document.place((*self.loc, *keys))
+
+    def text(self) -> RuleText:
+        """Its YAML as it stands in the file: from its first line to the next one that is not indented deeper than its dash."""
+        place = self.place()
+        lines = self.document.text.splitlines()[max(0, place.line - 1) :]
+        dash = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
+        inside = itertools.takewhile(lambda line: not line.strip() or len(line) - len(line.lstrip()) > dash, lines[1:])
+        return RuleText(self.rule.name, place.file, place.line, textwrap.dedent("\n".join([*lines[:1], *inside])).strip())
 
     def conditions(self) -> Iterator[tuple[Condition, tuple[str | int, ...]]]:
         """Its condition and those inside it, each with its keys."""
@@ -82,6 +93,7 @@ def gather(files: Sequence[Path], size: timedelta, notifiers: Sequence[str] | No
     problems += [*_twice(documents), *(problem for each in written for problem in (*_untested(each), *_spans(each), *_calibrated(each)))]
     contents = "".join(f"{file.name}={document.sha256};" for file, document in zip(files, documents, strict=True))
     book = RuleBook(tuple(each.rule for each in written), size, tuple(notifiers or ()), hashlib.sha256(contents.encode()).hexdigest()[:16])
+    book = replace(book, texts={each.rule.name: each.text() for each in written})
     return Gathered(book, tuple(written), tuple(problems))
 
 

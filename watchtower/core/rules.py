@@ -11,6 +11,7 @@ from pydantic import Field
 from watchtower.conditions import Condition
 from watchtower.conditions._bounded import AUTO, Bounded
 from watchtower.conditions._reading import reach
+from watchtower.nouns.provenance import RuleText
 from watchtower.nouns.score import MeasureName, Need, Over, matches
 from watchtower.nouns.written import Frozen, Span, Stretch
 
@@ -82,6 +83,8 @@ class RuleBook:
     """By name, why a rule has no calibrated bound yet."""
     relative_to: Mapping[str, str] = field(default_factory=dict)
     """By model ("*" the others), what statistics compare with in rules that do not say."""
+    texts: Mapping[str, RuleText] = field(default_factory=dict, compare=False)
+    """By name, the rules as they stand in their files."""
 
     def digest_of(self, rule: Rule) -> str:
         """As :meth:`Rule.digest`; a new bound of the same rule does not change it."""

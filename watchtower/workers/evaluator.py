@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import monotonic
 
-from watchtower import line
+from watchtower import __version__, line
 from watchtower.core import versions
 from watchtower.core.closing import close
 from watchtower.core.profiling import Bound, Folder
+from watchtower.core.proving import proven
 from watchtower.core.remembering import lookback, with_history
 from watchtower.core.rules import RuleBook
 from watchtower.core.spanning import Profiles, reach
@@ -50,6 +51,7 @@ class Evaluator:
         joiner: puts labels into the window in which they arrive; None: labels are not joined.
         took: told how many seconds an evaluation took.
         analysed: adds what slow scores need; waits a while where some are asked for.
+        settings: SHA-256 of the settings' files, for the audit.
     """
 
     store: Store
@@ -68,6 +70,7 @@ class Evaluator:
     joiner: Joiner | None = None
     took: Callable[[str, float], None] = field(default=lambda _what, _seconds: None)
     analysed: Callable[[Closed, frozenset[Need], StoredReference | None], Closed] = field(default=lambda closed, _needs, _stored: closed)
+    settings: str = ""
 
     def step(self, now: datetime) -> bool:
         """Evaluates every window that is due, by end, then model; False too where somebody else was faster, so that the loop waits."""
@@ -108,6 +111,7 @@ class Evaluator:
         response = replace(self.response(model), age=now - window.end)
         evaluation = line.apply(board, _counted(memory, opened, complete=complete), bounded, response)
         evaluation = self.attribute(evaluation, closed, book)
+        evaluation = replace(evaluation, facts=proven(evaluation.facts, book, self.settings, __version__))
         self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now, joined=joined)
         if self.joiner is not None:
             self.joiner.done(model)
@@ -126,7 +130,7 @@ class Evaluator:
             return opened
         spans = [span for (_, segment), profile in opened.items() if segment == "" for span in profile.spans]
         try:
-            rows = self.rows.read(model, spans, window.start, window.end, schema_of(stored, self.watched(model)))
+            rows = self.rows.read(model, spans, window.start, window.end, schema_of(stored, self.watched(model)), whole=True)
         except Unavailable as away:
             log.warning("window_not_refolded model=%s window=%s reason=%s", model, window.end, away)
             return opened

@@ -17,12 +17,14 @@ SLOWER = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A paired comparison of two shares: of *n* rows (or batches) *b* speak against live only, *c* against the candidate only."""
+    """A paired comparison of two shares of *n* rows: *only_live* of them speak against live alone, *only_candidate* against the candidate alone."""
 
     n: int
     live: float
     candidate: float
     log_p: float
+    only_live: int = 0
+    only_candidate: int = 0
 
     @property
     def effect(self) -> float:
@@ -50,6 +52,8 @@ class Speed:
     ratio: float
     log_slower: float
     log_not_slower: float
+    slower: int
+    """Batches for which live took longer."""
 
 
 def agreeing(kind: PredictionKind, one: Floats, other: Floats, *, scale: float, tolerance: float) -> Flags:
@@ -91,7 +95,7 @@ def invalid_shares(kind: PredictionKind, live: Floats, candidate: Floats, alpha:
     ours, theirs = invalid(kind, live, candidate, alpha), invalid(kind, candidate, live, alpha)
     b, c = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     n = len(live)
-    return Share(n, float(ours.mean()) if n else 0.0, float(theirs.mean()) if n else 0.0, min(0.0, -log_e_classes(b, c)))
+    return Share(n, float(ours.mean()) if n else 0.0, float(theirs.mean()) if n else 0.0, min(0.0, -log_e_classes(b, c)), b, c)
 
 
 def moved(kind: PredictionKind, run: VersionRun, alpha: float) -> Moved | None:
@@ -123,7 +127,14 @@ def speed(live: Floats | None, candidate: Floats | None) -> Speed | None:
     slower = int((ratios > 1).sum())
     clearly = int((ratios >= SLOWER).sum())
     n = len(ratios)
-    return Speed(n, float(np.median(ratios)), log_e_classes(slower, n - slower), log_e_classes(n - clearly, clearly))
+    return Speed(n, float(np.median(ratios)), log_e_classes(slower, n - slower), log_e_classes(n - clearly, clearly), slower)
+
+
+def cost_per_thousand(run: VersionRun, device_hour: float | None) -> float | None:
+    """What a thousand predictions cost on a device of that price an hour, warm and busy with nothing else; None where price or times are not there."""
+    if device_hour is None or run.batch_seconds is None or not run.timed_rows:
+        return None
+    return float(run.batch_seconds.sum()) / run.timed_rows * 1000 * device_hour / 3600
 
 
 def _is_one_value(values: Floats) -> bool:

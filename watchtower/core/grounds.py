@@ -1,13 +1,13 @@
 """The grounds on which a candidate may be accepted or rejected, each weighed by itself."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from watchtower.core.eprocess import p_text, rows_needed
 from watchtower.core.evidence_errors import LOG_HOLD, PAIRS, Paired, loss, paired, selected
-from watchtower.core.evidence_predictions import SLOWER, agreeing, invalid_shares, speed
+from watchtower.core.evidence_predictions import SLOWER, Share, agreeing, invalid_shares, speed
 from watchtower.nouns.batch import Flags, Floats, PredictionKind
 from watchtower.nouns.evidence import Trial, VersionRun
 from watchtower.nouns.settings import EvidenceSettings
@@ -35,7 +35,7 @@ class Ground:
     """One kind of evidence for one candidate.
 
     *accepts*: it would suffice; *rejects*: it shows that going back does not help; *capped*: why it counts for a person only ("" if it counts).
-    *reason* is arithmetic; *needed* how many rows would do, where that can be said.
+    *reason* is arithmetic; *needed* how many of *rows* (of their kind, in all) would do, where that can be said, of which *n* are there.
     """
 
     name: str
@@ -46,6 +46,13 @@ class Ground:
     needed: int | None = None
     pairs: Paired | None = None
     facts: dict[str, object] = field(default_factory=dict)
+    rows: str = "rows"
+    n: int = 0
+
+    @property
+    def wanted(self) -> str:
+        """``; about 5,120 labelled rows would tell, 4,020 more``; "" where that cannot be said."""
+        return f"; about {self.needed:,} {self.rows} would tell, {max(1, self.needed - self.n):,} more" if self.needed else ""
 
 
 def usable(trial: Trial) -> Flags:
@@ -74,21 +81,20 @@ def by_labels(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, b
     if trial.labels is None or trial.live.outputs is None or candidate.outputs is None:
         return None
     labels = labelled(trial)
-    known = np.isfinite(labels)
     pairs = paired(trial.kind, labels, trial.live.outputs, candidate.outputs, scale=trial.scale, minimum=minimum, once=False)
-    windows = len(np.unique(trial.windows[known]))
-    enough = pairs.n >= PAIRS and windows >= WINDOWS
+    windows = len(np.unique(trial.windows[np.isfinite(labels)]))
     gaps = [selected(trial.kind, labels, usable(trial), answers, settings.alpha) for answers in (trial.live.outputs, candidate.outputs)]
     gap = max((each for each in gaps if each is not None), default=None)
-    capped = f"labelled rows are a selection: their predictions differ from those of unlabelled rows by {gap:.2f} (KS)" if gap is not None else ""
-    coverage = pairs.n / max(1, int(usable(trial).sum()))
-    facts = {**pairs.facts(), "windows": windows, "coverage": round(coverage, 4), "selected": gap}
-    if not enough:
-        waiting = f"{pairs.n:,} of {PAIRS} labelled rows, {windows} of {WINDOWS} windows"
-        return Ground("labels", accepts=False, rejects=False, reason=waiting, pairs=pairs, facts=facts)
+    of = int(usable(trial).sum())
+    facts = {**pairs.facts(), "windows": windows, "of": of, "coverage": round(pairs.n / max(1, of), 4), "selected": gap}
+    ground = Ground("labels", accepts=False, rejects=False, reason="", pairs=pairs, facts=facts, rows="labelled rows", n=pairs.n)
+    if pairs.n < PAIRS or windows < WINDOWS:
+        least = PAIRS if pairs.n < PAIRS else None
+        return replace(ground, reason=f"{pairs.n:,} of {PAIRS} labelled rows, {windows} of {WINDOWS} windows", needed=least)
     accepts = pairs.helps and -pairs.log_p >= bar.log
-    needed = None if accepts else _needed(trial, labels, candidate, pairs, bar)
-    return Ground("labels", accepts, pairs.useless, _compared(pairs, accepts=accepts), capped, needed, pairs, facts)
+    capped = f"labelled rows are a selection: their predictions differ from those of unlabelled rows by {gap:.2f}" if gap is not None else ""
+    needed = None if accepts or pairs.useless else _needed(trial, trial.live.outputs, candidate.outputs, labels, pairs, bar)
+    return replace(ground, accepts=accepts, rejects=pairs.useless, reason=_compared(pairs, accepts=accepts), capped=capped, needed=needed)
 
 
 def by_reference(trial: Trial, candidate: VersionRun, bar: Bar, minimum: float) -> Ground | None:
@@ -99,13 +105,27 @@ def by_reference(trial: Trial, candidate: VersionRun, bar: Bar, minimum: float) 
         return None
     pairs = paired(trial.kind, reference.labels, live, theirs, scale=trial.scale, minimum=minimum, once=True)
     facts = {**pairs.facts(), "file_version": reference.file_version, "own": reference.own}
+    ground = Ground("reference", accepts=False, rejects=False, reason="", pairs=pairs, facts=facts, rows="labelled reference rows", n=pairs.n)
     if pairs.n < PAIRS:
-        return Ground("reference", accepts=False, rejects=False, reason=f"{pairs.n:,} of {PAIRS} labelled reference rows", pairs=pairs, facts=facts)
+        return replace(ground, reason=f"{pairs.n:,} of {PAIRS} labelled reference rows", needed=PAIRS)
     accepts = pairs.helps and -pairs.log_p >= bar.log
-    capped = "" if reference.own else f"the labelled reference rows are version {reference.file_version or 'unknown'}'s, not version {trial.live.version}'s"
-    if not capped and trial.features and len(trial.drifted) * 2 >= trial.features:
-        capped = f"{len(trial.drifted)} of {trial.features} features drifted, so reference rows say little of what comes in now"
-    return Ground("reference", accepts, pairs.useless, _compared(pairs, accepts=accepts), capped, None, pairs, facts)
+    needed = None if accepts or pairs.useless else _needed(trial, live, theirs, reference.labels, pairs, bar)
+    return replace(ground, accepts=accepts, rejects=pairs.useless, reason=_compared(pairs, accepts=accepts), capped=_old(trial), needed=needed)
+
+
+def _old(trial: Trial) -> str:
+    """Why labelled reference rows count for a person only; "" where they count."""
+    assert trial.reference is not None
+    if not trial.reference.own:
+        return f"the labelled reference rows are version {trial.reference.file_version or 'unknown'}'s, not version {trial.live.version}'s"
+    if most_drifted(trial):
+        return f"{len(trial.drifted)} of {trial.features} features drifted, so reference rows say little of what comes in now"
+    return ""
+
+
+def most_drifted(trial: Trial) -> bool:
+    """Whether at least half of the features drifted."""
+    return bool(trial.features) and len(trial.drifted) * 2 >= trial.features
 
 
 def by_validity(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, bar: Bar) -> Ground | None:
@@ -113,9 +133,18 @@ def by_validity(trial: Trial, candidate: VersionRun, settings: EvidenceSettings,
     if trial.live.outputs is None or candidate.outputs is None:
         return None
     shares = invalid_shares(trial.kind, trial.live.outputs, candidate.outputs, settings.alpha)
-    accepts = shares.n >= PAIRS and shares.effect >= settings.minimum_effect and -shares.log_p >= bar.log
-    reason = f"candidate's invalid outputs {shares.candidate:.3f} < live's {shares.live:.3f} (n={shares.n:,}, p={p_text(shares.log_p)})"
-    return Ground("invalid", accepts, rejects=False, reason=reason, facts=shares.facts())
+    enough = shares.n >= PAIRS and len(np.unique(trial.windows)) >= WINDOWS
+    accepts = enough and shares.effect >= settings.minimum_effect and -shares.log_p >= bar.log
+    sign = "<" if shares.candidate < shares.live else ">" if shares.candidate > shares.live else "="
+    reason = f"candidate's invalid outputs {shares.candidate:.3f} {sign} live's {shares.live:.3f} (n={shares.n:,}, p={p_text(shares.log_p)})"
+    needed = None if accepts or shares.effect <= 0 else _invalid_needed(shares, settings, bar)
+    return Ground("invalid", accepts, rejects=False, reason=reason, needed=needed, facts=shares.facts(), n=shares.n)
+
+
+def _invalid_needed(shares: Share, settings: EvidenceSettings, bar: Bar) -> int | None:
+    """Rows until more invalid answers are sure, going by those that are there."""
+    gain = np.repeat([1.0, -1.0, 0.0], [shares.only_live, shares.only_candidate, shares.n - shares.only_live - shares.only_candidate])
+    return _more(rows_needed(gain, settings.minimum_effect, bar.candidates * bar.grounds, bar.alpha, classes=True), shares.n)
 
 
 def by_speed(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, bar: Bar, minimum: float) -> Ground | None:
@@ -126,12 +155,15 @@ def by_speed(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, ba
     slower = found.ratio >= SLOWER and found.log_slower >= bar.log
     same = agreeing(trial.kind, trial.live.outputs, candidate.outputs, scale=trial.scale, tolerance=settings.tolerance)
     share = float(same.mean()) if len(same) else 0.0
-    harmless = share >= settings.agreement if trial.labels is None else _harmless(trial, candidate, minimum) or share >= settings.agreement
+    harmless = share >= settings.agreement or (trial.labels is not None and _harmless(trial, candidate, minimum))
     took = f"live takes {found.ratio:.2f} times as long as the candidate (median of {found.batches} paired batches, p={p_text(-found.log_slower)})"
-    reason = f"{took}, predictions agree in {share:.3f}"
-    facts: dict[str, object] = {"batches": found.batches, "ratio": round(found.ratio, 4), "p": p_text(-found.log_slower), "agreement": round(share, 6)}
+    facts: dict[str, object] = {"p": p_text(-found.log_slower), "agreement": round(share, 6)}
     capped = "" if harmless else "the candidate's answers differ from live's, and nothing shows that they do no harm"
-    return Ground("speed", slower, found.log_not_slower >= LOG_HOLD, reason, capped, facts=facts)
+    wins = np.repeat([1.0, -1.0], [found.slower, found.batches - found.slower])
+    needed = None if slower or found.ratio < SLOWER else _more(rows_needed(wins, 0.0, bar.candidates * bar.grounds, bar.alpha, classes=True), found.batches)
+    rejects = found.log_not_slower >= LOG_HOLD
+    told = f"{took}, predictions agree in {share:.3f}"
+    return Ground("speed", slower, rejects, told, capped, needed, facts=facts, rows="paired batches", n=found.batches)
 
 
 def _harmless(trial: Trial, candidate: VersionRun, minimum: float) -> bool:
@@ -151,10 +183,13 @@ def _compared(pairs: Paired, *, accepts: bool) -> str:
     return f"candidate error {pairs.candidate:.3f}, live error {pairs.live:.3f} (loss difference {pairs.effect:.4f}, n={pairs.n:,}, p={p_text(pairs.log_p)})"
 
 
-def _needed(trial: Trial, labels: Floats, candidate: VersionRun, pairs: Paired, bar: Bar) -> int | None:
+def _needed(trial: Trial, live: Floats, candidate: Floats, labels: Floats, pairs: Paired, bar: Bar) -> int | None:  # noqa: PLR0913, PLR0917  two answers and the truth, and what they must reach
     known = np.isfinite(labels)
-    assert trial.live.outputs is not None
-    assert candidate.outputs is not None
     y = labels[known]
-    gain = loss(trial.kind, trial.live.outputs[known], y, trial.scale) - loss(trial.kind, candidate.outputs[known], y, trial.scale)
-    return rows_needed(gain, pairs.minimum, bar.candidates * bar.grounds, bar.alpha, classes=trial.kind is PredictionKind.CLASS)
+    gain = loss(trial.kind, live[known], y, trial.scale) - loss(trial.kind, candidate[known], y, trial.scale)
+    return _more(rows_needed(gain, pairs.minimum, bar.candidates * bar.grounds, bar.alpha, classes=trial.kind is PredictionKind.CLASS), pairs.n)
+
+
+def _more(needed: int | None, n: int) -> int | None:
+    """At least one more than there are: those that are there did not suffice."""
+    return None if needed is None else max(needed, n + 1)

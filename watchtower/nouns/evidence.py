@@ -61,6 +61,14 @@ class VersionRun:
     jitter: float = 0.0
     note: str = ""
     usage: Mapping[str, float] = field(default_factory=dict)
+    timed_rows: int = 0
+    """Rows behind :attr:`batch_seconds`."""
+    mirror: Floats | None = None
+    """float64[n] what the version logged of the trial's rows as a mirror (`role: mirror`), paired by id; None where it mirrors nothing."""
+    mirrored: Flags | None = None
+    """Which rows :attr:`mirror` holds an answer to (which may be an invalid one)."""
+    answered: Flags | None = None
+    """Which rows :attr:`outputs` are of; None: all. Elsewhere they are NaN."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +132,9 @@ class Trial:
     shadow_device: str = "auto"
     resolved: bool = False
     usable: Flags | None = None
+    """Rows logged after the alert began firing: only they are paired with labels. None: all."""
+    device_hour: float | None = None
+    """The price of a device for an hour, None where it is not configured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -79,12 +79,12 @@ def _check(metadata: Mapping[str, object], version: str, path: Path, either: set
     recorded = metadata.get("sha256")
     if recorded is not None and _plain(recorded) not in either:
         found = min(either)[:12]
-        msg = f"the artefact of version {version} is not the recorded one: {path} has sha256 {found}…, its metadata say {str(recorded)[:12]}…"
+        msg = f"the artefact of version {version} is not the recorded one: {path} has sha256 {found}…, metadata.json says {str(recorded)[:12]}…"
         raise ShadowError(msg)
     files = metadata.get("files")
     for name, said in files.items() if isinstance(files, dict) else ():
         if name in digests and _plain(said) != digests[name]:
-            msg = f"the artefact of version {version} is not the recorded one: {name} has sha256 {digests[name][:12]}…, its metadata say {str(said)[:12]}…"
+            msg = f"the artefact of version {version} is not the recorded one: {name} has sha256 {digests[name][:12]}…, metadata.json says {str(said)[:12]}…"
             raise ShadowError(msg)
 
 

@@ -1,41 +1,28 @@
 """The line, readable on one screen, pure: no clock, no network, no disk, no logging."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from watchtower.core import alerting, incidents, planning, scoring, versions, wording
+from watchtower.core.observing import fires, observed
+from watchtower.core.opening import Response, in_grace, opening, others
 from watchtower.core.profiling import Folder
 from watchtower.core.rules import Rule, RuleBook
-from watchtower.core.versions import Standing
 from watchtower.formats import Format
 from watchtower.nouns.alert import Alert, AlertChange, AlertState
 from watchtower.nouns.batch import Catalog, Messages, Rejection
 from watchtower.nouns.decision import Decision, DecisionKind
-from watchtower.nouns.evidence import Verdict
 from watchtower.nouns.facts import Fact, Fired
 from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.score import Board, Closed, MeasureName, Need
 
+__all__ = ["Response", "apply", "fold", "score", "watched"]
 LATE = "monitoring was out"
 SEEN_FOR = 60
 """Windows for which `absent` remembers that a subject had a score."""
-TOLD_AS = {"fired": "trial", "judged": "verdict", "switched": "switched", "serving": "serving"}
+TOLD_AS = {"fired": "trial", "judged": "verdict", "switched": "switched", "serving": "serving", "faded": "serving"}
 """What a fact's note is in the incident's timeline."""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What a model's settings say about acting: who is healthy, which target, who must approve, when an incident is over."""
-
-    standing: Standing = field(default_factory=Standing)
-    target: str = ""
-    approval_required: bool = False
-    quiet: int = 5
-    max_age: timedelta = timedelta(minutes=15)
-    """Windows that were over for longer than this when they were evaluated are told, and begin no trial: monitoring was out."""
-    age: timedelta = timedelta(0)
-    """How long the window has been over."""
 
 
 def fold(messages: Sequence[Messages], form: Format, catalog: Catalog, folder: Folder, *, now: datetime | None, ended: bool = False) -> Sequence[Rejection]:  # noqa: PLR0913  the step of the line that reads
@@ -59,13 +46,14 @@ def apply(board: Board, memory: Memory, book: RuleBook, response: Response) -> E
     incident = incidents.follow(
         before, changes, firing, at, quiet=response.quiet, notify=_hearers(book), new_id=f"{board.model}-{at:%Y%m%dT%H%M%S}", summaries=_summaries(book)
     )
-    served = versions.aged(memory.served, paged=any(alert.severity == "page" for alert in firing))
+    served = versions.aged(memory.served, paged=any(alert.severity == "page" and alert.id.version in {"", memory.served.live} for alert in firing))
     memory = replace(memory, alerts=alerts, incident=incident, served=served, evaluated_through=at, seen=_seen(board, memory.seen))
     decisions = [*incidents.notices(before, incident, at), *_retrained(memory, changes, firing, book, at)]
-    opening = tuple(_opening(memory, changes, firing, book, response, at))
-    if opening and response.age > response.max_age:
-        memory, opening = _told_late(memory, response.age, at), ()
-    facts = (*planning.observed(memory.plan, served.live, firing=bool(firing)), *opening)
+    opened: tuple[Fact, ...] = tuple(opening(memory, changes, firing, book, response, at, board.versions))
+    if opened and response.age > response.max_age:
+        memory, opened = _told_late(memory, response.age, at), ()
+    still = memory.plan is not None and fires(memory.plan, alerts)
+    facts = (*observed(memory.plan, served.live, firing=still, at=at, shares=board.versions), *opened)
     for fact in facts:
         memory, decided = _followed(memory, fact, at)
         decisions += decided
@@ -83,53 +71,17 @@ def _told_late(memory: Memory, age: timedelta, at: datetime) -> Memory:
 
 def _followed(memory: Memory, fact: Fact, at: datetime) -> tuple[Memory, tuple[Decision, ...]]:
     """The model's memory after one fact of its plan, and what follows from it."""
-    if isinstance(fact, Fired) and memory.incident is not None:
-        move = planning.open_plan(fact, f"{memory.incident.id}-{at:%Y%m%dT%H%M%S}", memory.incident.id, at)
+    incident = memory.incident
+    if isinstance(fact, Fired) and incident is not None:
+        memory = replace(memory, others=others(memory, incident.id))
+        move = planning.open_plan(fact, f"{incident.id}-{at:%Y%m%dT%H%M%S}", incident.id, at)
     elif memory.plan is not None:
         move = planning.advance(memory.plan, fact, at)
     else:
         return memory, ()
-    incident = memory.incident
     if move.note and incident is not None:
         incident = incidents.noted(incident, at, TOLD_AS.get(fact.kind, "note"), move.note)
     return replace(memory, plan=move.plan, incident=incident, served=versions.left(memory.served, move.plan)), move.decisions
-
-
-def _opening(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[Alert], book: RuleBook, response: Response, at: datetime) -> Iterator[Fact]:  # noqa: PLR0913, PLR0917  what one evaluation saw
-    """The fact that opens a plan: a rule that responds fires, outside grace, and nothing was tried yet for this live version."""
-    live, served = memory.served.live, memory.served
-    if live is None or memory.incident is None or (memory.plan is not None and memory.plan.step.is_open):
-        return
-    rules = {rule.name: rule for rule in book.of(memory.model)}
-    answering = [(alert, rules[alert.id.rule]) for alert in firing if _answers(rules[alert.id.rule], memory, book.size)]
-    fresh = {change.alert.id for change in changes if change.alert.state is AlertState.FIRING}
-    acting = [(alert, rule) for alert, rule in answering if not rule.dry_run] or answering
-    if not acting or not _may_try(memory, dry_run=all(rule.dry_run for _, rule in acting), fresh=any(alert.id in fresh for alert, _ in acting)):
-        return
-    yield Fired(
-        model=memory.model,
-        live=live,
-        alerts=tuple(alert.id for alert, _ in acting),
-        fired_at=at,
-        candidates=versions.candidates(served, response.standing),
-        rollback=any("rollback" in rule.respond for _, rule in acting),
-        dry_run=all(rule.dry_run for _, rule in acting),
-        respond_measures=tuple(dict.fromkeys((rule.name, str(need.measure)) for _, rule in acting for need in rule.needs(book.size))),
-        target=response.target,
-        approval_required=response.approval_required,
-    )
-
-
-def _answers(rule: Rule, memory: Memory, size: timedelta) -> bool:
-    return not _in_grace(rule, memory, size) and bool({"rollback", "shadow"} & set(rule.respond))
-
-
-def _may_try(memory: Memory, *, dry_run: bool, fresh: bool) -> bool:
-    """One trial per live version and incident; again where only a dry run was tried, or an inconclusive one ended and the rule fired anew."""
-    plan = memory.plan
-    if plan is None or memory.incident is None or plan.incident != memory.incident.id or plan.live != memory.served.live:
-        return True
-    return (plan.dry_run and not dry_run) or (fresh and plan.verdict is Verdict.INCONCLUSIVE)
 
 
 def _hearers(book: RuleBook) -> dict[str, tuple[str, ...]]:
@@ -146,12 +98,8 @@ def _retrained(memory: Memory, changes: Sequence[AlertChange], firing: Sequence[
     fresh = {change.alert.id for change in changes if change.alert.state is AlertState.FIRING}
     for alert in firing:
         rule = rules.get(alert.id.rule)
-        if rule is not None and not _in_grace(rule, memory, book.size) and (alert.id in fresh or _waited(alert, rule, memory, book.size)):
+        if rule is not None and not in_grace(rule, memory, book.size) and (alert.id in fresh or _waited(alert, rule, memory, book.size)):
             yield Decision(DecisionKind.RETRAIN, alert.id.model, at, reason=f"{alert.id} fires")
-
-
-def _in_grace(rule: Rule, memory: Memory, size: timedelta) -> bool:
-    return bool(memory.served.changed) and memory.served.since_change < rule.grace.in_windows(size)
 
 
 def _waited(alert: Alert, rule: Rule, memory: Memory, size: timedelta) -> bool:

@@ -5,14 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from watchtower.core.planning import APPROVAL_WITHIN, advance, observed, open_plan
+from watchtower.core.observing import observed
+from watchtower.core.planning import advance, open_plan
 from watchtower.nouns.alert import AlertId
 from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Diagnosis, Verdict
 from watchtower.nouns.facts import AllResolved, Approved, DeadlinePassed, Fact, Fired, Frozen, Judged, Refused, Serving, Switched, SwitchFailed
+from watchtower.nouns.limits import Limits
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.step import Step
 
+APPROVAL_WITHIN = timedelta(hours=24)
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 THROUGH = NOW - timedelta(seconds=30)
 ALERT = AlertId("PredictionDrift", "fraud", "", "")
@@ -137,7 +140,8 @@ def test_a_persons_approval_rolls_back_and_says_who_it_was() -> None:
 
 
 def test_the_deadline_of_verifying_is_as_long_as_asked() -> None:
-    assert advance(SWITCHING, Switched("directory", "2", "1"), NOW, verify_within=timedelta(minutes=3)).plan.deadline == NOW + timedelta(minutes=3)
+    short = replace(SWITCHING, limits=Limits(verify_within=timedelta(minutes=3)))
+    assert advance(short, Switched("directory", "2", "1"), NOW).plan.deadline == NOW + timedelta(minutes=3)
 
 
 def test_traffic_that_shows_the_candidate_before_the_switch_is_recorded_is_remembered() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from watchtower.core import incidents, planning
+from watchtower.core.observing import observed
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
 from watchtower.nouns.facts import Fact, Fired
@@ -65,7 +66,7 @@ def evaluate(store: Store, minute: int, *, model: str = "fraud", live: str = "2"
     """The window to *minute* is evaluated: who is live in it, and whether the alert still fires; the plan hears of it."""
     memory = store.evaluations.memory(model)
     plan, incident = memory.plan, memory.incident
-    facts = planning.observed(plan, live, firing=firing)
+    facts = observed(plan, live, firing=firing)
     for fact in facts:
         assert plan is not None
         assert incident is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
@@ -87,7 +87,7 @@ def store() -> Iterator[Store]:
 
 def actions(store: Store, far: Far, *script: Judgement | Exception | None, **changes: object) -> tuple[Actions, Trials]:
     trials = Trials(list(script) or [ACCEPTED])
-    steering = Steering(lambda: far, GuardSettings(), timedelta(minutes=10))
+    steering = Steering(lambda: far, GuardSettings())
     return Actions(store, lambda _: steering, trials.look, **changes), trials  # type: ignore[arg-type]
 
 

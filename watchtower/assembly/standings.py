@@ -8,6 +8,7 @@ from watchtower.config.settings import ModelSettings, Settings
 from watchtower.core.versions import Standing
 from watchtower.line import Response
 from watchtower.model_stores import ModelStoreSession
+from watchtower.nouns.limits import Limits
 from watchtower.nouns.settings import GuardSettings
 from watchtower.workers.actions import Steering
 
@@ -29,7 +30,18 @@ class Standings:
             approval_required=its.rollback is not None and its.rollback.approval == "required",
             quiet=self.settings.incidents.quiet,
             max_age=(its.rollback.guards if its.rollback is not None else GuardSettings()).max_age,
+            aborts_canaries=its.rollback is not None and its.rollback.target.aborts_canaries,
+            limits=self.limits(model),
+            resolve_within=None if its.rollback is None else its.rollback.resolve_within,
         )
+
+    def limits(self, model: str) -> Limits:
+        """How long the steps of a plan of *model* may take."""
+        its = self.settings.model(model).rollback
+        usual = max(LEAST_VERIFY, 10 * self.settings.window.size)
+        if its is None:
+            return Limits(verify_within=usual, resolve_within=usual)
+        return Limits(its.approval_within, its.verify_within or usual, its.resolve_within or usual, its.forward)
 
     @staticmethod
     def _created(its: ModelSettings) -> dict[str, datetime]:
@@ -44,5 +56,4 @@ class Standings:
         its = self.settings.model(model)
         if its.rollback is None:
             return Steering()
-        verify = its.rollback.verify_within or max(LEAST_VERIFY, 10 * self.settings.window.size)
-        return Steering(partial(its.rollback.target.open_for, model), its.rollback.guards, verify)
+        return Steering(partial(its.rollback.target.open_for, model), its.rollback.guards)

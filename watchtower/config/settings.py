@@ -84,6 +84,12 @@ class RollbackSettings(Frozen):
     """Needed with `approval: none` where the target has no compare-and-set."""
     verify_within: Duration | None = None
     """The traffic must show the candidate serving within this (default: 10 windows, at least 1m)."""
+    resolve_within: Duration | None = None
+    """The alerts must have resolved within this, counted from then (default: what `over`, `hold` and `keep_firing` of the rules need)."""
+    approval_within: Duration = Field(default=timedelta(hours=24), gt=timedelta(0))
+    """An approval that nobody gave by then is no longer asked for."""
+    forward: bool = False
+    """true: where going back did not help in time, the former live version is switched to again, once."""
 
 
 class ModelSettings(Watched):

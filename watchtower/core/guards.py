@@ -46,9 +46,9 @@ def _frozen(*, frozen: bool) -> Iterator[str]:
 
 
 def _live_unclear(plan: Plan, live: str | None, target_current: str | None) -> Iterator[str]:
-    if live != plan.live:
-        yield f"live version unclear: the traffic shows {live or 'none'}, the trial judged {plan.live}"
-    if target_current is not None and target_current != plan.live:
+    if live != plan.stable:
+        yield f"live version unclear: the traffic shows {live or 'none'}, the trial judged {plan.stable}"
+    if target_current is not None and target_current != plan.live and not plan.canary:
         yield f"live version unclear: the target names {target_current}, the traffic shows {plan.live}"
 
 

@@ -1,37 +1,104 @@
 """The life of a rollback: a table of (step, fact) -> (step, decisions, note). Pure: workers act on what is committed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import assert_never
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import TypeVar, get_args
 
-from watchtower.core import wording
+from watchtower.core import moves, wording
 from watchtower.nouns.decision import Decision, DecisionKind
-from watchtower.nouns.evidence import Verdict
-from watchtower.nouns.facts import AllResolved, Approved, DeadlinePassed, Fact, Fired, Frozen, Judged, Prepared, Refused, Serving, Switched, SwitchFailed
+from watchtower.nouns.facts import (
+    AllResolved,
+    Approved,
+    Asked,
+    Cleared,
+    DeadlinePassed,
+    Fact,
+    Faded,
+    Fired,
+    Frozen,
+    Judged,
+    Prepared,
+    Refused,
+    Serving,
+    Stopped,
+    Switched,
+    SwitchFailed,
+)
 from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.step import Step
 
-APPROVAL_WITHIN = timedelta(hours=24)
-VERIFY_WITHIN = timedelta(minutes=10)
+FACTS: tuple[type, ...] = get_args(Fact)
+Arm = Callable[[Plan, Fact, datetime], Move]
+Told = TypeVar("Told")
 
-_HEARD: Mapping[Step, frozenset[type[Fact]]] = {
-    Step.ON_TRIAL: frozenset({Judged, Serving}),
-    Step.AWAITING_APPROVAL: frozenset({Approved, Refused, Serving, AllResolved, DeadlinePassed}),
-    Step.SWITCHING: frozenset({Prepared, Switched, SwitchFailed, Serving}),
-    Step.VERIFYING: frozenset({Serving, AllResolved, DeadlinePassed}),
-    Step.ROLLED_BACK: frozenset(),
-    Step.HELD: frozenset(),
-    Step.FAILED: frozenset(),
-    Step.CANCELLED: frozenset(),
+
+def _on(kind: type[Told], move: Callable[[Plan, Told, datetime], Move]) -> tuple[type, Arm]:
+    def arm(plan: Plan, fact: Fact, now: datetime) -> Move:
+        if not isinstance(fact, kind):
+            msg = f"{type(fact).__name__} is no {kind.__name__}"
+            raise TypeError(msg)
+        return move(plan, fact, now)
+
+    return kind, arm
+
+
+def unheard(plan: Plan, _fact: Fact, _now: datetime) -> Move:
+    """The fact is recorded and moves nothing."""
+    return Move(plan)
+
+
+_HEARD: Mapping[Step, Mapping[type, Arm]] = {
+    Step.ON_TRIAL: dict([_on(Judged, moves.judged), _on(Serving, moves.overtaken), _on(Faded, moves.withdrawn)]),
+    Step.AWAITING_APPROVAL: dict(
+        [
+            _on(Approved, moves.approved),
+            _on(Refused, moves.refused),
+            _on(Serving, moves.overtaken),
+            _on(Faded, moves.withdrawn),
+            _on(AllResolved, moves.resolved_unapproved),
+            _on(DeadlinePassed, moves.unapproved),
+        ]
+    ),
+    Step.SWITCHING: dict(
+        [
+            _on(Prepared, moves.prepared),
+            _on(Switched, moves.switched),
+            _on(SwitchFailed, moves.switch_failed),
+            _on(Serving, moves.served),
+            _on(Faded, moves.faded),
+            _on(Frozen, moves.frozen),
+            _on(Stopped, moves.stopped),
+        ]
+    ),
+    Step.VERIFYING: dict(
+        [_on(Serving, moves.served), _on(Faded, moves.faded), _on(AllResolved, moves.resolved), _on(DeadlinePassed, moves.unverified)],
+    ),
+    Step.RETURNING: dict(
+        [
+            _on(Prepared, moves.prepared),
+            _on(Switched, moves.returned),
+            _on(SwitchFailed, moves.not_returned),
+            _on(Frozen, moves.return_frozen),
+            _on(Stopped, moves.return_stopped),
+        ]
+    ),
+    Step.HELD: dict([_on(Cleared, moves.cleared)]),
+    Step.ROLLED_BACK: {},
+    Step.FAILED: {},
+    Step.CANCELLED: {},
 }
 """Which facts a step listens to; every other one is recorded and moves nothing."""
+
+TABLE: Mapping[tuple[Step, type], Arm] = MappingProxyType({(step, kind): heard.get(kind, unheard) for step, heard in _HEARD.items() for kind in FACTS})
+"""Every (step, fact), and what follows from it."""
 
 
 def open_plan(fired: Fired, plan_id: str, incident_id: str, now: datetime) -> Move:
     """The plan that *fired* opens, on trial; its decision is `begin_trial` and names the alerts and the candidates."""
     names = ", ".join(str(alert) for alert in fired.alerts)
-    against = wording.question(fired.live, fired.candidates)
+    against = wording.question(fired.live, fired.candidates, canary=fired.canary)
     plan = Plan(
         id=plan_id,
         model=fired.model,
@@ -39,188 +106,75 @@ def open_plan(fired: Fired, plan_id: str, incident_id: str, now: datetime) -> Mo
         step=Step.ON_TRIAL,
         live=fired.live,
         candidates=fired.candidates,
-        opened_at=now,
+        opened_at=fired.fired_at,
         rollback=fired.rollback,
         dry_run=fired.dry_run,
         approval_required=fired.approval_required,
         target=fired.target,
         fired=fired.respond_measures,
+        canary=fired.canary,
+        aborts_canaries=fired.aborts_canaries,
+        limits=fired.limits,
+        again=fired.again,
     )
-    reason = f"{names} fired: {against}"
-    begun = Decision(DecisionKind.BEGIN_TRIAL, fired.model, now, reason, live=fired.live, candidate=next(iter(fired.candidates), None), plan=plan_id)
-    return Move(plan, (begun,), f"trial begun: {against}")
+    after = f" ({', '.join(fired.again)} has cleared)" if fired.again else ""
+    begun = Decision(
+        DecisionKind.BEGIN_TRIAL,
+        fired.model,
+        now,
+        f"{names} fired: {against}{after}",
+        live=fired.live,
+        candidate=next(iter(fired.candidates), None),
+        plan=plan_id,
+    )
+    return Move(plan, (begun,), f"trial begun: {against}{after}")
 
 
-def advance(plan: Plan, fact: Fact, now: datetime, *, verify_within: timedelta = VERIFY_WITHIN) -> Move:
+def ask(asked: Asked, plan_id: str, incident_id: str, now: datetime) -> Move:
+    """The plan that a person opens by hand: without a trial, under the guards that need no evidence."""
+    why = f"{asked.by} ({asked.origin}) asked to go back from {asked.live} to {asked.candidate}" + (f": {asked.reason}" if asked.reason else "")
+    plan = Plan(
+        id=plan_id,
+        model=asked.model,
+        incident=incident_id,
+        step=Step.HELD if asked.guards else Step.SWITCHING,
+        live=asked.live,
+        candidates=(asked.candidate,),
+        opened_at=asked.asked_at,
+        candidate=asked.candidate,
+        reason=f"{'; '.join(asked.guards)}; {why}" if asked.guards else why,
+        target=asked.target,
+        limits=asked.limits,
+        by=asked.by,
+        decided_at=asked.asked_at,
+        guards=asked.guards,
+    )
+    kind = DecisionKind.HOLD if asked.guards else DecisionKind.ROLL_BACK
+    return Move(plan, (moves.decision(plan, kind, now),), plan.reason)
+
+
+def opened(fact: Fact, plan_id: str, incident_id: str, now: datetime) -> Move:
+    """The plan that *fact* opens; ValueError where it opens none."""
+    if isinstance(fact, Fired):
+        return open_plan(fact, plan_id, incident_id, now)
+    if isinstance(fact, Asked):
+        return ask(fact, plan_id, incident_id, now)
+    msg = f"{fact.kind} opens no plan"
+    raise ValueError(msg)
+
+
+def advance(plan: Plan, fact: Fact, now: datetime) -> Move:
     """The plan after *fact*; its revision grows by one, whether or not the fact moves it.
 
-    *now* begins deadlines; *verify_within* is how long the traffic may take to show the candidate and the alerts to resolve. A decision that a
-    judgement brings carries the judgement's own time (event time).
+    *now* begins deadlines, where the fact does not say when it happened. A decision that a judgement brings carries the judgement's own time.
     """
-    heard = replace(plan, revision=plan.revision + 1)
-    return _moved(heard, fact, now, verify_within) if type(fact) in _HEARD[plan.step] else Move(heard)
+    return TABLE[plan.step, type(fact)](replace(plan, revision=plan.revision + 1), fact, now)
 
 
-def observed(plan: Plan | None, live: str | None, *, firing: bool) -> tuple[Fact, ...]:
-    """What an evaluation must tell an open *plan*, in order: each fact once, and only where it can move the plan.
-
-    Args:
-        plan: the open one; None: nothing is to be told.
-        live: the live version after the evaluation, as the traffic shows it.
-        firing: whether an alert of the plan's incident still fires.
-    """
-    if plan is None or live is None:
-        return ()
-    match plan.step:
-        case Step.ON_TRIAL | Step.AWAITING_APPROVAL:
-            if live != plan.live:
-                return (Serving(live),)
-            return (AllResolved(),) if plan.step is Step.AWAITING_APPROVAL and not firing else ()
-        case Step.SWITCHING | Step.VERIFYING:
-            serving = plan.serving_at is not None
-            seen: tuple[Fact, ...] = (Serving(live),) if not serving and live == plan.candidate else ()
-            done = plan.step is Step.VERIFYING and (serving or bool(seen)) and not firing
-            return (*seen, AllResolved()) if done else seen
-        case Step.ROLLED_BACK | Step.HELD | Step.FAILED | Step.CANCELLED:
-            return ()
-        case _:
-            assert_never(plan.step)
-
-
-def _moved(plan: Plan, fact: Fact, now: datetime, verify_within: timedelta) -> Move:  # noqa: PLR0911  one arm a fact
-    match fact:
-        case Judged():
-            return _judged(plan, fact, now)
-        case Approved():
-            return _approved(plan, fact, now)
-        case Refused():
-            return _ended(plan, Step.HELD, f"{fact.by} refused to go back to {plan.candidate}")
-        case Prepared():
-            return Move(replace(plan, prepared=fact.token))
-        case Switched():
-            return _switched(plan, fact, now, verify_within)
-        case SwitchFailed():
-            return _switch_failed(plan, fact)
-        case Serving():
-            return _serving(plan, fact, now)
-        case AllResolved():
-            return _all_resolved(plan)
-        case DeadlinePassed():
-            return _deadline_passed(plan, fact)
-        case Fired() | Frozen():
-            return Move(plan)
-        case _:
-            assert_never(fact)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """Where a judgement leads, and the reason that is printed and told."""
-
-    step: Step
-    reason: str
-
-
-def _judged(plan: Plan, fact: Judged, now: datetime) -> Move:
-    answer = _answer(plan, fact)
-    judged = replace(
-        plan,
-        step=answer.step,
-        candidate=fact.candidate,
-        verdict=fact.verdict,
-        diagnosis=fact.diagnosis,
-        reason=answer.reason,
-        judged_at=fact.judged_at,
-        deadline=now + APPROVAL_WITHIN if answer.step is Step.AWAITING_APPROVAL else None,
-    )
-    kind = DecisionKind.ROLL_BACK if answer.step is Step.SWITCHING else DecisionKind.HOLD
-    return Move(judged, (_decision(judged, kind, fact.judged_at),), wording.verdict(judged))
-
-
-def _answer(plan: Plan, fact: Judged) -> _Answer:
-    """Only ACCEPT acts, and only where nothing holds it."""
-    match fact.verdict:
-        case Verdict.ACCEPT:
-            return _accepted(plan, fact)
-        case Verdict.INCONCLUSIVE | Verdict.REJECT | Verdict.BROKEN:
-            asked = fact.approval_asked and fact.candidate is not None and plan.rollback and not plan.dry_run
-            return _Answer(Step.AWAITING_APPROVAL, f"{fact.reason}; approval asked") if asked else _Answer(Step.HELD, fact.reason)
-        case _:
-            assert_never(fact.verdict)
-
-
-def _accepted(plan: Plan, fact: Judged) -> _Answer:
-    if not plan.rollback:
-        return _Answer(Step.HELD, f"shadow only, the rule asks for no rollback: {fact.reason}")
-    if plan.dry_run:
-        return _Answer(Step.HELD, f"dry run, would have gone back to {fact.candidate}: {fact.reason}")
-    if fact.candidate is None:
-        return _Answer(Step.HELD, f"no candidate is named: {fact.reason}")
-    if fact.guards:
-        return _Answer(Step.HELD, f"{'; '.join(fact.guards)}; evidence: {fact.reason}")
-    if plan.approval_required or fact.approval_asked:
-        return _Answer(Step.AWAITING_APPROVAL, f"{fact.reason}; approval asked")
-    return _Answer(Step.SWITCHING, fact.reason)
-
-
-def _approved(plan: Plan, fact: Approved, now: datetime) -> Move:
-    """A person's approval acts under the same guards; it must name the candidate that was asked for."""
-    if fact.candidate != plan.candidate:
-        return Move(plan, (), f"{fact.by} approved {fact.candidate}, but {plan.candidate} is what was asked: still awaiting approval")
-    if fact.guards:
-        return Move(plan, (), f"{fact.by} approved {fact.candidate}, held: {'; '.join(fact.guards)}")
-    switching = replace(plan, step=Step.SWITCHING, deadline=None)
-    decision = replace(_decision(switching, DecisionKind.ROLL_BACK, now), reason=f"approved by {fact.by} ({fact.origin}): {plan.reason}")
-    return Move(switching, (decision,), f"{fact.by} approved: going back to {plan.candidate}")
-
-
-def _switched(plan: Plan, fact: Switched, now: datetime, verify_within: timedelta) -> Move:
-    if fact.dry_run:
-        return _ended(plan, Step.HELD, f"dry run: {fact.target} would have been switched from {fact.before} to {fact.after}")
-    verifying = replace(plan, step=Step.VERIFYING, switched_at=now, deadline=now + verify_within)
-    return Move(verifying, (), f"switched from {fact.before} to {fact.after} ({fact.target}); waiting for the traffic to show it")
-
-
-def _switch_failed(plan: Plan, fact: SwitchFailed) -> Move:
-    if fact.void:
-        return _ended(plan, Step.CANCELLED, f"somebody else switched meanwhile, nothing was done: {fact.reason}")
-    return _ended(plan, Step.FAILED, f"the switch to {plan.candidate} failed, a person must look: {fact.reason}")
-
-
-def _serving(plan: Plan, fact: Serving, now: datetime) -> Move:
-    """While the target is being called, its compare-and-set decides about third versions, not the traffic."""
-    if plan.step in {Step.SWITCHING, Step.VERIFYING}:
-        if fact.version != plan.candidate or plan.serving_at is not None:
-            return Move(plan)
-        return Move(replace(plan, serving_at=now), (), f"the traffic shows version {fact.version} serving")
-    if fact.version == plan.live:
-        return Move(plan)
-    back = "rolled back" if fact.version in plan.candidates else f"switched to {fact.version}"
-    return _ended(plan, Step.CANCELLED, f"a person {back} meanwhile: version {fact.version} serves, no longer {plan.live}")
-
-
-def _all_resolved(plan: Plan) -> Move:
-    if plan.step is Step.AWAITING_APPROVAL:
-        return _ended(plan, Step.CANCELLED, "every alert resolved while approval was awaited: nothing was switched")
-    if plan.serving_at is None:
-        return Move(plan)
-    return _ended(plan, Step.ROLLED_BACK, f"rolled back: version {plan.candidate} serves and every alert has resolved")
-
-
-def _deadline_passed(plan: Plan, fact: DeadlinePassed) -> Move:
-    if fact.step is not plan.step:
-        return Move(plan)
-    if plan.step is Step.AWAITING_APPROVAL:
-        return _ended(plan, Step.HELD, "nobody approved in time: nothing was switched")
-    missing = f"version {plan.candidate} does not serve" if plan.serving_at is None else f"version {plan.candidate} serves but the alerts still fire"
-    return _ended(plan, Step.FAILED, f"the rollback did not help in time, a person must look: {missing}")
-
-
-def _ended(plan: Plan, step: Step, note: str) -> Move:
-    """An ended plan keeps the verdict's arithmetic in its reason; what ended it stands before."""
-    told = note if step is Step.ROLLED_BACK or not plan.reason else f"{note}; evidence: {plan.reason}"
-    return Move(replace(plan, step=step, deadline=None, reason=plan.reason if step is Step.ROLLED_BACK else told), (), note)
-
-
-def _decision(plan: Plan, kind: DecisionKind, at: datetime) -> Decision:
-    return Decision(kind, plan.model, at, plan.reason, live=plan.live, candidate=plan.candidate, verdict=plan.verdict, diagnosis=plan.diagnosis, plan=plan.id)
+def folded(facts: Sequence[tuple[datetime, Fact]], plan_id: str, incident_id: str) -> Plan:
+    """The plan that its *facts*, each with the moment at which it was recorded, make: what the store must hold."""
+    (first, opening), *rest = facts
+    plan = opened(opening, plan_id, incident_id, first).plan
+    for at, fact in rest:
+        plan = advance(plan, fact, at).plan
+    return plan

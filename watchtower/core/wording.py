@@ -1,7 +1,7 @@
 """What is told, in words that an operator wants at three in the morning."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from watchtower.nouns.alert import Alert, AlertChange, AlertState
 from watchtower.nouns.plan import Plan
@@ -23,8 +23,15 @@ def span(length: timedelta) -> str:
     return " ".join(parts[:2])
 
 
-def question(live: str, candidates: Sequence[str]) -> str:
+def moment(at: datetime) -> str:
+    """``2026-11-20 10:00:05 UTC``."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def question(live: str, candidates: Sequence[str], *, canary: bool = False) -> str:
     """What a trial asks: ``would version 6 or 5 do better than live 7?``."""
+    if canary:
+        return f"does stable {' or '.join(candidates)} do better than canary {live}?"
     if not candidates:
         return f"no earlier healthy version than live {live} is known"
     return f"would version {' or '.join(candidates)} do better than live {live}?"
@@ -51,11 +58,13 @@ def transition(change: AlertChange, summary: str = "") -> str:
 def verdict(plan: Plan) -> str:
     """What a trial came to, and what follows."""
     said = f"verdict {plan.verdict}, {str(plan.diagnosis or '').replace('_', ' ')}"
+    doing = f"Taking the traffic of canary {plan.live} away" if plan.canary else f"Going back from {plan.live} to {plan.candidate}"
     if plan.step is Step.SWITCHING:
-        return f"{said}: {plan.reason}. Going back from {plan.live} to {plan.candidate}"
+        return f"{said}: {plan.reason}. {doing}"
     if plan.step is Step.AWAITING_APPROVAL:
-        return f"{said}: {plan.reason}. Going back from {plan.live} to {plan.candidate} awaits approval"
-    return f"{said}: {plan.reason}. Nothing is switched, {plan.live} stays live"
+        until = f" until {moment(plan.deadline)}" if plan.deadline is not None else ""
+        return f"{said}: {plan.reason}. {doing} awaits approval{until} (watchtower approve {plan.incident})"
+    return f"{said}: {plan.reason}. Nothing is switched, " + (f"canary {plan.live} stays" if plan.canary else f"{plan.live} stays live")
 
 
 def summary(template: str, alert: Alert) -> str:

@@ -14,6 +14,8 @@ class DecisionKind(StrEnum):
     BEGIN_TRIAL = "begin_trial"
     ROLL_BACK = "roll_back"
     ABORT = "abort"
+    FORWARD = "forward"
+    """Going back did not help: the former live version is switched to again (`forward: true`)."""
     HOLD = "hold"
     RETRAIN = "retrain"
 

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from watchtower.nouns.alert import AlertId
 from watchtower.nouns.evidence import Diagnosis, Verdict
+from watchtower.nouns.limits import AS_USUAL, Limits
+from watchtower.nouns.provenance import Provenance
 from watchtower.nouns.step import Step
 
 
@@ -26,6 +28,34 @@ class Fired:
     """(rule, measure) of the alerts."""
     target: str = ""
     approval_required: bool = False
+    canary: bool = False
+    """The alerts are on a canary, which *live* names then; the one candidate is the stable version, which the traffic goes back to."""
+    aborts_canaries: bool = False
+    """Whether the target can take a canary's traffic away."""
+    incident: str = ""
+    limits: Limits = AS_USUAL
+    again: tuple[str, ...] = ()
+    """Names of the guards that had held the plan before this one, and have cleared."""
+    provenance: Provenance = Provenance()
+    """By which rules, settings and release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A person asked to go back by hand; the fact that opens a plan without a trial. *guards* are the reasons not to that held at that moment."""
+
+    kind = "asked"
+    model: str
+    live: str
+    candidate: str
+    by: str
+    origin: str
+    asked_at: datetime
+    target: str = ""
+    reason: str = ""
+    guards: tuple[str, ...] = ()
+    incident: str = ""
+    limits: Limits = AS_USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +83,7 @@ class Approved:
     candidate: str
     guards: tuple[str, ...] = ()
     """The reasons not to roll back that held at that moment."""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +93,7 @@ class Refused:
     kind = "refused"
     by: str
     origin: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +132,28 @@ class SwitchFailed:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The traffic shows that *version* is live."""
+    """The traffic shows that *version* is live. *at*: end of the window that shows it."""
 
     kind = "serving"
     version: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Faded:
+    """The traffic shows that a canary has none any more: under 1 % of the served predictions. *at*: end of the window that shows it."""
+
+    kind = "faded"
+    version: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AllResolved:
-    """No alert of the incident fires any more."""
+    """No alert of the plan's rules fires any more. *at*: end of the window that shows it."""
 
     kind = "all_resolved"
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +166,42 @@ class DeadlinePassed:
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """Somebody froze actions."""
+    """Somebody froze actions, or a window in which none may be taken has begun. *by*: who, or the guard's sentence."""
 
     kind = "frozen"
     by: str
 
 
-Fact = Fired | Judged | Approved | Refused | Prepared | Switched | SwitchFailed | Serving | AllResolved | DeadlinePassed | Frozen
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Right before the target was called a guard held that had not held at the verdict. *guards*: which, as sentences."""
+
+    kind = "stopped"
+    guards: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """The guards that had held a plan hold no longer, while its alerts still fire: the next evaluation may begin a fresh trial."""
+
+    kind = "cleared"
+    guards: tuple[str, ...]
+
+
+Fact = (
+    Fired
+    | Asked
+    | Judged
+    | Approved
+    | Refused
+    | Prepared
+    | Switched
+    | SwitchFailed
+    | Serving
+    | Faded
+    | AllResolved
+    | DeadlinePassed
+    | Frozen
+    | Stopped
+    | Cleared
+)

@@ -53,6 +53,8 @@ class Memory:
     """Windows that closed while the reference was not complete (`first_windows`)."""
     reference_rows: int = 0
     """Served rows in them."""
+    others: tuple[Plan, ...] = ()
+    """Ended plans of the incident beside *plan*: of the live version, and of each canary, newest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from watchtower.nouns.decision import Decision
 from watchtower.nouns.evidence import Diagnosis, Verdict
+from watchtower.nouns.limits import AS_USUAL, Limits
 from watchtower.nouns.step import Step
 
 
@@ -36,6 +37,28 @@ class Plan:
     serving_at: datetime | None = None
     prepared: str | None = None
     """The token of the target's state right before it is called; None: not yet read."""
+    canary: bool = False
+    """*live* is a canary that the alerts are on, and the one candidate is the stable version: it is aborted, not rolled back."""
+    aborts_canaries: bool = False
+    """Whether the target can take a canary's traffic away."""
+    limits: Limits = AS_USUAL
+    by: str = ""
+    """Who asked for it by hand, "" where a rule did."""
+    decided_at: datetime | None = None
+    """When the switch was decided: the judgement's time, or when a person approved or asked."""
+    approved_by: str = ""
+    """Who said yes last, whether or not a guard held it."""
+    guards: tuple[str, ...] = ()
+    """The guards that held it, as sentences; empty once they have cleared."""
+    again: tuple[str, ...] = ()
+    """Names of the guards that had held the plan before this one."""
+    cleared: bool = False
+    """The guards that held it hold no longer: a fresh trial may begin."""
+
+    @property
+    def stable(self) -> str:
+        """The version that is live by the traffic: *live*, or what stands beside the canary."""
+        return self.candidates[0] if self.canary and self.candidates else self.live
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import assert_never, cast
 
 from watchtower.core import guards, planning
 from watchtower.edges.points import reached
@@ -17,7 +17,7 @@ from watchtower.nouns.memory import Memory
 from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.settings import GuardSettings
 from watchtower.nouns.step import Step
-from watchtower.rollback_targets import TargetSession
+from watchtower.rollback_targets import CanarySession, Switch, TargetSession
 from watchtower.rollback_targets._errors import Moved
 from watchtower.store import Store
 
@@ -35,7 +35,6 @@ class Steering:
 
     target: Callable[[], TargetSession] | None = None
     guards: GuardSettings = field(default_factory=GuardSettings)
-    verify_within: timedelta = planning.VERIFY_WITHIN
 
 
 def never(_: str) -> bool:
@@ -92,7 +91,7 @@ class Actions:
         match plan.step:
             case Step.ON_TRIAL:
                 return self._try(plan, now)
-            case Step.SWITCHING:
+            case Step.SWITCHING | Step.RETURNING:
                 return self._switch(plan, now)
             case Step.AWAITING_APPROVAL | Step.VERIFYING:
                 return self._late(plan, now) and self._record(plan, DeadlinePassed(plan.step), now)
@@ -136,7 +135,7 @@ class Actions:
 
     def _guards(self, plan: Plan, memory: Memory, evidence_end: datetime, now: datetime) -> tuple[str, ...]:
         steering = self.steering(plan.model)
-        if steering.target is None and not plan.target:
+        if steering.target is None and not plan.target and not plan.canary:
             return ("target: none is configured for this model",)
         try:
             current = self._current(steering.target) if self.act and steering.target is not None else plan.live
@@ -192,7 +191,7 @@ class Actions:
         reached("switch.before_call")
         try:
             with closing(target()) as session:
-                switch = session.switch_to(candidate, expected=plan.live, token=plan.prepared or "", key=plan.id, dry_run=plan.dry_run)
+                switch = _called(session, plan, candidate)
         except Moved as moved:
             return SwitchFailed(str(moved), void=True)
         except RollbackError as failed:
@@ -207,17 +206,24 @@ class Actions:
         if plan.step is Step.AWAITING_APPROVAL:
             return True
         through = self.store.evaluations.memory(plan.model).evaluated_through
-        return (through is not None and through >= plan.deadline) or now >= plan.deadline + self.steering(plan.model).verify_within
+        return (through is not None and through >= plan.deadline) or now >= plan.deadline + plan.limits.verify_within
 
     def _record(self, plan: Plan, fact: Fact, now: datetime) -> bool:
-        move = planning.advance(plan, fact, now, verify_within=self.steering(plan.model).verify_within)
+        move = planning.advance(plan, fact, now)
         self.store.plans.record(plan, fact, move, now)
         log.info("plan_moved model=%s plan=%s fact=%s step=%s reason=%s", plan.model, plan.id, fact.kind, move.plan.step, move.note)
         self.heard(plan, fact, move)
         return True
 
 
+def _called(session: TargetSession, plan: Plan, candidate: str) -> Switch:
+    """Calls the target: a canary's traffic is taken away, or the version is switched, on exactly the state that was read."""
+    if plan.canary:
+        return cast("CanarySession", session).abort(plan.live, stable=plan.stable, key=plan.id, dry_run=plan.dry_run)
+    return session.switch_to(candidate, expected=plan.live, token=plan.prepared or "", key=plan.id, dry_run=plan.dry_run)
+
+
 def _fires(plan: Plan, memory: Memory) -> bool:
     """Whether an alert of the plan's rules still fires."""
     rules = {rule for rule, _ in plan.fired}
-    return any(alert.state is AlertState.FIRING and (not rules or alert.id.rule in rules) for alert in memory.alerts)
+    return any(alert.state is AlertState.FIRING and (not rules or alert.id.rule in rules) and (not plan.canary or alert.id.version == plan.live) for alert in memory.alerts)

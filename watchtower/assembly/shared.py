@@ -28,7 +28,7 @@ DUPLICATES = MeasureName("quality", "duplicate_share")
 
 def build_references(settings: Settings, store: Store, sources: Sequence[Rereadable], *, lenient: bool = False) -> References:
     """Where binnings and references come from; *lenient*: one bad file must not end a daemon that watches other models too."""
-    return References(store, settings.model, RowReader(sources), settings.window.size, lenient=lenient)
+    return References(store, settings.model, RowReader(sources, store.kept_rows), settings.window.size, lenient=lenient)
 
 
 def build_intake(settings: Settings, store: Store, references: References, feeds: Sequence[Feed], committed: Callable[[Delta], None], *, live: bool) -> Intake:  # noqa: PLR0913  the parts, once
@@ -46,6 +46,8 @@ def build_intake(settings: Settings, store: Store, references: References, feeds
         max_ahead=settings.window.max_ahead,
     )
     expect_labels(settings, intake)
+    if live:
+        intake.folder.rows.terms = lambda model: settings.model(model).kept
     return intake
 
 

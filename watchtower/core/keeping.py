@@ -48,6 +48,7 @@ class Kept:
         cells: counts of the incident's inputs under *binning*, rows the number behind them.
         labels, predictions: of the reference rows; None where there are none.
         ids: request ids, kept where labels are awaited, else empty.
+        expired: why rows of some windows are gone for good, "" if none are.
     """
 
     plan: str
@@ -72,6 +73,7 @@ class Kept:
     labels: Floats | None = None
     predictions: Floats | None = None
     ids: tuple[str, ...] = ()
+    expired: str = ""
 
     @property
     def rows(self) -> int:
@@ -80,7 +82,10 @@ class Kept:
 
 
 _ARRAYS = ("keys", "times", "logged", "usable", "cells", "labels", "predictions")
-_PLAIN = ("plan", "through", "threshold", "limit", "asked", "found", "scale", "minimum_effect", "classes", "binning", "folded", "file_version", "own", "ids")
+_PLAIN = (
+    *("plan", "through", "threshold", "limit", "asked", "found", "scale", "minimum_effect", "classes", "binning", "folded", "file_version", "own", "ids"),
+    "expired",
+)
 _RUN_ARRAYS = ("answers", "reference", "batch_seconds")
 _RUN_PLAIN = ("version", "sha256", "provider", "memory_bytes", "failure", "deterministic", "jitter", "note", "usage")
 
@@ -114,7 +119,7 @@ def _plain(run: KeptRun) -> dict[str, object]:
 def _kept(plain: Mapping[str, object], arrays: Mapping[str, NDArray[np.generic]]) -> Kept:
     runs = plain["runs"]
     assert isinstance(runs, list)
-    values: dict[str, object] = {name: tuple(value) if isinstance(value := plain[name], list) else value for name in _PLAIN}
+    values: dict[str, object] = {name: tuple(value) if isinstance(value := plain[name], list) else value for name in _PLAIN if name in plain}
     values |= {name: arrays.get(name) for name in _ARRAYS}
     kept_runs = tuple(_filled(KeptRun(""), {**run, **{name: arrays.get(f"{name}{i}") for name in _RUN_ARRAYS}}) for i, run in enumerate(runs))
     return _filled(Kept("", 0, 0, 0), values | {"runs": kept_runs})

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from watchtower.core.grouping import segment_rows
 from watchtower.core.joining import values_of
 from watchtower.core.labelled import Met, labelled, numbers
-from watchtower.core.profiling import segment_rows
 from watchtower.nouns.batch import Column, Flags, Ints, NumberColumn, PredictionKind, TextColumn
 from watchtower.nouns.binning import PREDICTION, Binning
 from watchtower.nouns.labels import Labelled, Values

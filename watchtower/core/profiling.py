@@ -1,19 +1,21 @@
 """Fold batches into the open windows. The Folder is the one mutable thing of the pure floors; what it hands out is frozen."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from watchtower.core.deriving import derived_columns
+from watchtower.core.grouping import groups, segment_rows
 from watchtower.core.joining import HalvesTally
+from watchtower.core.retaining import RowsTally
 from watchtower.core.sketching import IdTally
 from watchtower.core.slicing import messages_from, sliced
 from watchtower.core.tallies import Tally, TotalsTally
 from watchtower.core.windowing import Stream, ahead, closed_through, late_rows, streams, watermark
-from watchtower.nouns.batch import Column, Decoded, Flags, Ints, Messages, PredictionBatch, Reason, Rejection, TextColumn
+from watchtower.nouns.batch import Decoded, Flags, Messages, PredictionBatch, Reason, Rejection
 from watchtower.nouns.binning import PREDICTION, Binning
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.settings import WindowSettings
@@ -50,6 +52,7 @@ class Folder:
         bound: the binnings by model.
         counted: whether ids of a model's rows are counted (a rule asks for duplicates).
         halves: predictions and labels that wait for each other.
+        rows: rows that are kept beside their summaries.
         apart: partitions that bring labels only: no window waits for them.
     """
 
@@ -59,6 +62,7 @@ class Folder:
     closed: int | None = None
     bound: dict[str, Bound] = field(default_factory=dict)
     halves: HalvesTally = field(default_factory=HalvesTally)
+    rows: RowsTally = field(default_factory=RowsTally)
     apart: set[Partition] = field(default_factory=set)
     counted: Callable[[str], bool] = field(default=lambda _model: False)
     _carry: dict[Partition, Messages] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class Folder:
         self.progress = {}
         self._carry = {}
         self._clear()
+        self.rows.clear()
 
     def assign(self, partitions: Sequence[Partition]) -> None:
         """Reads exactly *partitions* from now on; known ones keep their progress."""
@@ -167,9 +172,12 @@ class Folder:
             batch, late = sliced(batch, np.flatnonzero(served)), late[served]
         bound = self.bound.get(batch.model)
         self.halves.add(batch, None if bound is None else bound.binning)
-        for version, start, is_late, part in _groups(self._derived(batch), late, _micros(self.settings.size)):
+        keeps = self.rows.wants(batch.model)
+        for version, start, is_late, part in groups(self._derived(batch), late, _micros(self.settings.size)):
             self._totals[batch.model, version].add(part, late=is_late)
             self._fold_window(part, version, start, late=is_late)
+            if keeps:
+                self.rows.add(Key(batch.model, version, "", window_of(start, self.settings.size)), part)
 
     def _derived(self, batch: PredictionBatch) -> PredictionBatch:
         """*batch* with what is made of its columns, once for all windows and segments."""
@@ -231,6 +239,7 @@ class Folder:
             closed_through=self.closed,
             messages=self._messages,
             halves=self.halves.take(),
+            rows=self.rows.take(),
         )
         self._clear()
         return delta
@@ -265,36 +274,3 @@ def _one_after_other(first: Messages | None, second: Messages) -> Messages:
     return replace(
         second, values=values, positions=np.concatenate([first.positions, second.positions]), appended=np.concatenate([first.appended, second.appended])
     )
-
-
-def _groups(batch: PredictionBatch, late: Flags, size: int) -> Iterator[tuple[str, int, bool, PredictionBatch]]:
-    """(version, window start in microseconds, late, rows) of served rows."""
-    if not len(batch):
-        return
-    windows = batch.times // size
-    first = int(windows.min())
-    versions = len(batch.versions.names)
-    codes = ((windows - first) * versions + batch.versions.codes) * 2 + late
-    if (codes == codes[0]).all():
-        yield batch.versions.names[batch.versions.codes[0]], int(windows[0]) * size, bool(late[0]), batch
-        return
-    kinds, inverse = np.unique(codes, return_inverse=True)
-    order = np.argsort(inverse, kind="stable")
-    bounds = np.searchsorted(inverse[order], np.arange(len(kinds) + 1))
-    for i, code in enumerate(kinds.tolist()):
-        window, version = divmod(code // 2, versions)
-        yield batch.versions.names[version], (first + window) * size, bool(code % 2), sliced(batch, order[bounds[i] : bounds[i + 1]])
-
-
-def segment_rows(column: Column | None, values: Sequence[str], rows: int) -> Iterator[tuple[str, Ints]]:
-    """(value, rows) of a segment column: its frozen *values*, then ``other`` for everything else, missing ones too."""
-    if not isinstance(column, TextColumn):
-        yield "other", np.arange(rows)
-        return
-    index = {value: i for i, value in enumerate(values)}
-    table = np.array([*(index.get(name, len(values)) for name in column.names), len(values)], dtype=np.int64)
-    which = table[column.codes]
-    for i, value in enumerate([*values, "other"]):
-        mine = np.flatnonzero(which == i)
-        if len(mine):
-            yield value, mine

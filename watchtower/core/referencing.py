@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchtower.core.binning import make_reference_profile
+from watchtower.core.grouping import segment_rows
 from watchtower.core.merging import merge
-from watchtower.core.profiling import segment_rows
 from watchtower.core.slicing import column_at, joined, sliced
 from watchtower.nouns.batch import Column, Flags, NumberColumn, PredictionBatch, TextColumn
 from watchtower.nouns.binning import PREDICTION, Binning

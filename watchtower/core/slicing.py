@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from watchtower.nouns.batch import Column, Floats, GpuColumns, Ints, Messages, NumberColumn, PredictionBatch, TextColumn, VectorColumn
+from watchtower.nouns.batch import Column, FeatureType, Floats, GpuColumns, Ints, Messages, NumberColumn, PredictionBatch, TextColumn, VectorColumn
 
 
 def column_at(column: Column, rows: Ints) -> Column:
@@ -48,6 +48,15 @@ def sliced(batch: PredictionBatch, rows: Ints) -> PredictionBatch:
         unknown=None if batch.unknown is None else text(batch.unknown),
         derived=None if batch.derived is None else {name: column_at(column, rows) for name, column in batch.derived.items()},
     )
+
+
+def as_typed(column: Column, kind: FeatureType | None) -> Column:
+    """*column* as a feature of *kind* has it: numbers as texts; what cannot be is missing."""
+    if kind in {FeatureType.CATEGORICAL, FeatureType.TEXT} and not isinstance(column, TextColumn):
+        return _as_text(column, len(column.values))
+    if kind is FeatureType.NUMERIC and not isinstance(column, NumberColumn):
+        return NumberColumn(np.full(len(column.codes) if isinstance(column, TextColumn) else len(column.values), np.nan))
+    return column
 
 
 def messages_from(messages: Messages, position: int) -> Messages:

@@ -39,11 +39,12 @@ class RollbackError(WatchtowerError):
 
 
 class Unavailable(WatchtowerError):  # noqa: N818  the reaction is "back off", not "stop"
-    """Something outside is away: back off, and say not ready. *for_good* ends the daemon with 3."""
+    """Something outside is away: back off, and say not ready. *for_good* ends the daemon with 3; *expired*: what was asked for is gone, and will not come back."""
 
-    def __init__(self, message: str, *, for_good: bool = False) -> None:
+    def __init__(self, message: str, *, for_good: bool = False, expired: bool = False) -> None:
         super().__init__(message)
         self.for_good = for_good
+        self.expired = expired
 
 
 class Fenced(WatchtowerError):  # noqa: N818  a signal between replicas, not a fault

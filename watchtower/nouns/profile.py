@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchtower.nouns.batch import Floats, Ints, Rejection
+from watchtower.nouns.kept import KeptRows
 from watchtower.nouns.labels import Halves, Labelled
 from watchtower.nouns.window import Key, Partition, Progress, Span
 
@@ -137,6 +138,8 @@ class Delta:
     messages: int = 0
     halves: Halves = field(default_factory=Halves)
     """Predictions that wait for labels, and labels that came."""
+    rows: tuple[KeptRows, ...] = ()
+    """Rows that are kept beside their summaries."""
 
     @property
     def is_empty(self) -> bool:

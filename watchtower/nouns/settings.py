@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from watchtower.nouns.batch import FeatureType, PredictionKind
+from watchtower.nouns.kept import KeepTerms
 from watchtower.nouns.written import Duration, Frozen, PathText
 
 
@@ -32,12 +33,18 @@ class WindowSettings(Frozen):
         return self.idle if self.idle is not None else 2 * self.size
 
 
+Keep = Literal["profile", "hash", "drop", "raw"]
+"""What may be stored of values."""
+
+
 class FeatureSettings(Frozen):
     """One feature: ``amount: numeric`` or ``amount: {type: numeric, edges: […]}``."""
 
     type: FeatureType
     edges: tuple[float, ...] | None = None
     """Edges of the inside cells, ascending, by hand (numeric only)."""
+    keep: Keep | None = None
+    """Of this feature, where the model says otherwise: only under raw is it in kept rows."""
 
 
 def feature(value: object) -> object:
@@ -158,8 +165,10 @@ class Watched(Frozen):
     """Left out: inferred from the rows that make the binning."""
     prediction: PredictionSettings = PredictionSettings()
     """What the model answers."""
-    keep: Literal["profile", "hash", "drop", "raw"] = "profile"
-    """raw: rows may be kept beside their summaries."""
+    keep: Keep = "profile"
+    """raw: rows are kept beside their summaries, for `store.retention.rows`; everything else keeps no row."""
+    keep_rows: int = Field(default=3072, ge=100)
+    """With `keep: raw`: the most rows of a version that are kept of one window, chosen by position hash."""
     reference: Reference | None = None
     """Left out: the first windows that hold 10,000 rows."""
     segments: tuple[str, ...] = ()
@@ -180,3 +189,10 @@ class Watched(Frozen):
     """What one instance can serve; `capacity.instances` needs it."""
     cost: CostSettings | None = None
     """What machines cost; `cost.per_thousand` needs it."""
+
+    @property
+    def kept(self) -> KeepTerms | None:
+        """What is kept of its rows; None: nothing."""
+        if self.keep != "raw":
+            return None
+        return KeepTerms(self.keep_rows, frozenset(name for name, each in self.features.items() if each.keep not in {None, "raw"}))

@@ -220,7 +220,7 @@ class Daemon:
         kept, wait = settings.store.retention, Terms().wait if settings.labels is None else settings.labels.wait
         reached = max(kept.readings, MOST * settings.window.size)
         try:
-            self._parts.store.retention.expire(windows_for=kept.windows, scores_for=kept.scores, readings_for=reached, labels_for=wait)
+            self._parts.store.retention.expire(windows_for=kept.windows, scores_for=kept.scores, readings_for=reached, labels_for=wait, rows_for=kept.rows)
             self._parts.store.windows.compact()
         except Unavailable as away:
             log.warning("retention_missed reason=%s", away)

@@ -89,7 +89,7 @@ class Desk:
             raise ConfigError([Problem(Place(str(self.file)), what, "watchtower windows lists those that are kept")])
         told = f"windows {past[0].window.start.isoformat()} to {past[-1].window.end.isoformat()}"
         try:
-            made = from_windows(RowReader(self.settings.sources), self.model, self.settings.model(self.model), past)
+            made = from_windows(RowReader(self.settings.sources, self.store.kept_rows), self.model, self.settings.model(self.model), past)
         except Unavailable as away:
             made, note = self._from_summaries(start, end), f"its rows cannot be read any more ({away}): the cells stay as they are"
         else:

@@ -66,7 +66,10 @@ class Source(Kind):
 
     @abstractmethod
     def reread(self, spans: Sequence[Span]) -> Iterator[Messages]:
-        """The messages of *spans* again, in position order, apart from any session (no group, nothing committed); Unavailable where they have expired."""
+        """The messages of *spans* again, in position order, apart from any session (no group, nothing committed).
+
+        Unavailable where the far end is away; with `expired`, after everything that is left was handed out, where some are gone for good.
+        """
 
     @abstractmethod
     def owns(self, partition: Partition) -> bool:

@@ -19,15 +19,18 @@ PATIENCE = 10.0
 
 
 def reread(brokers: Sequence[str], security: Security | None, spans: Sequence[Span]) -> Iterator[Messages]:
-    """The messages of *spans* (of one topic) in position order; Unavailable where they have expired or no broker gives them."""
+    """The messages of *spans* (of one topic) in position order; Unavailable where no broker gives them and, at the end, where some have expired."""
     reader = consumer(brokers, security)
+    gone: list[str] = []
     try:
         for span in spans:
-            yield from _span(reader, span)
+            yield from _span(reader, span, gone)
     except KafkaError as error:
         raise unavailable(error, brokers) from error
     finally:
         reader.close(autocommit=False, timeout_ms=1000)
+    if gone:
+        raise Unavailable("; ".join(gone), expired=True)
 
 
 def partitions(brokers: Sequence[str], security: Security | None, topic: str) -> int:
@@ -45,18 +48,20 @@ def partitions(brokers: Sequence[str], security: Security | None, topic: str) ->
     return len(found)
 
 
-def _span(reader: Consumer, span: Span) -> Iterator[Messages]:
+def _span(reader: Consumer, span: Span, gone: list[str]) -> Iterator[Messages]:
+    """What is left of *span*; *gone* learns what is not."""
     here = TopicPartition(span.partition.topic, span.partition.number)
     reader.learn(here.topic, PATIENCE)
     if span.partition.identity and reader.topic_id(here.topic) != span.partition.identity:
-        msg = f"topic {here.topic} was deleted or made anew: positions {span.first:,} to {span.last:,} of partition {here.partition} are gone"
-        raise Unavailable(msg)
+        gone.append(f"topic {here.topic} was deleted or made anew: positions {span.first:,} to {span.last:,} of partition {here.partition} are gone")
+        return
     first = reader.beginning_offsets([here], timeout_ms=5000)[here]
     if first > span.first:
-        msg = f"{here.topic}/{here.partition}: positions from {span.first:,} have expired, the first that is kept is {first:,}; keep the topic longer"
-        raise Unavailable(msg)
+        gone.append(f"{here.topic}/{here.partition}: positions from {span.first:,} have expired, the first that is kept is {first:,}; keep the topic longer")
+    if first > span.last:
+        return
     reader.assign([here])
-    reader.seek(here, span.first)
+    reader.seek(here, max(first, span.first))
     moved = time.monotonic()
     while (at := reader.place(here) or 0) <= span.last:
         for records in reader.poll(timeout_ms=500, max_records=POLL_RECORDS).get(here, ()):

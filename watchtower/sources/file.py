@@ -32,19 +32,23 @@ class File(Source):
         return FollowSession(Path(self.path), self.partition, Clock(), follow=follow)
 
     def reread(self, spans: Sequence[Span]) -> Iterator[Messages]:
-        """The lines that start in *spans*, again; Unavailable where the file is gone or shorter now."""
+        """The lines that start in *spans*, again; Unavailable as Source.reread says: a file that is missing or shorter now has lost them."""
+        last = -1
         try:
             with Path(self.path).open("rb") as file:
                 size = Path(self.path).stat().st_size
                 for span in spans:
-                    if span.last >= size:
-                        msg = f"{self.path} is {size:,} bytes long; byte {span.last:,} is gone: was it cut or replaced?"
-                        raise Unavailable(msg)
-                    at = span.first
-                    while at <= span.last:
+                    at, last = span.first, max(last, span.last)
+                    while at <= min(span.last, size - 1):
                         found = lines(file, at, size, complete=True)
                         yield up_to(found, span.last).messages(self.partition)
                         at = found.next
+            if last >= size:
+                msg = f"{self.path} is {size:,} bytes long; byte {last:,} is gone: was it cut or replaced?"
+                raise Unavailable(msg, expired=True)
+        except FileNotFoundError as error:
+            msg = f"{self.path} is not there any more"
+            raise Unavailable(msg, expired=True) from error
         except OSError as error:
             msg = f"cannot read {self.path}: {error.strerror}"
             raise Unavailable(msg) from error

@@ -15,6 +15,7 @@ from watchtower.nouns.profile import Delta, Profile, Totals
 from watchtower.nouns.window import Key, Partition, Progress, micros, moment
 from watchtower.store.codec import encode, stamp_micros
 from watchtower.store.database import Database
+from watchtower.store.kept_rows import put_rows, rows_of
 from watchtower.store.labels import put_halves
 from watchtower.store.packing import pack_profile
 from watchtower.store.tables import counts, dead_letters, deltas, ends, models, positions, rejected, state, totals
@@ -82,6 +83,7 @@ class IntakeRows:
         *keep_original* keeps the bytes of rejected messages (of all topics, or of those named) in their dead letters, not only their digest.
         """
         late, ordinary = _delta_rows(delta.late, late=True), _delta_rows(delta.profiles, late=False)
+        kept = rows_of(delta.rows)
         originals = {each.partition.topic for each in delta.rejected} if keep_original is True else keep_original or ()
         letters = [_letter(rejection, keep_original=rejection.partition.topic in originals) for rejection in delta.rejected]
         with self._database.writing() as tx:
@@ -92,6 +94,7 @@ class IntakeRows:
             _add_totals(tx, delta.totals)
             _reject(tx, delta.rejected, letters)
             put_halves(tx, delta)
+            put_rows(tx, kept)
             _close_through(tx, delta.closed_through)
             reached("checkpoint.before_commit")
         reached("checkpoint.after_commit")

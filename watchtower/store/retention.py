@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from watchtower.nouns.window import micros
-from watchtower.store import labels, readings
+from watchtower.store import kept_rows, labels, readings
 from watchtower.store.database import Database
 from watchtower.store.history import alert_changes
 from watchtower.store.intake import CLOSED_THROUGH
@@ -33,6 +33,7 @@ class RetentionRows:
         outputs_for: timedelta = timedelta(hours=24),
         readings_for: timedelta = timedelta(days=3),
         labels_for: timedelta = timedelta(hours=24),
+        rows_for: timedelta = timedelta(days=1),
     ) -> int:
         """Deletes windows and boards older than that (alert transitions as boards), at most 2,000 of each a call; how many went.
 
@@ -47,6 +48,7 @@ class RetentionRows:
             _expire_trials(tx, micros(now) - _length(outputs_for))
             readings.expire(tx, newest - _length(readings_for), _READINGS_AT_ONCE)
             labels.expire(tx, newest - _length(labels_for))
+            kept_rows.expire(tx, newest - _length(rows_for))
             newest_letter = sa.select(sa.func.max(dead_letters.c.id)).scalar_subquery()
             tx.execute(sa.delete(dead_letters).where(dead_letters.c.id <= newest_letter - _LETTERS))
         return gone

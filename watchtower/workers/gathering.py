@@ -25,12 +25,16 @@ _FIRED_ROWS, _FIRED_WINDOWS = 200, 30
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """Extends what a trial kept by the windows since its last look. *with_ids*: labels are awaited."""
+    """Extends what a trial kept by the windows since its last look.
+
+    *with_ids*: labels are awaited. *not_kept*: why kept rows will not do, "" where they do: a feature that they lack would be run as missing.
+    """
 
     windows: WindowRows
     rows: RowReader
     size: timedelta
     with_ids: bool
+    not_kept: str = ""
 
     def begun(self, plan: Plan, blob: bytes | None, through: datetime, most: int) -> Kept:
         """What earlier looks kept. A later trial of the same incident goes on with the same evidence, on further *most* rows."""
@@ -46,7 +50,10 @@ class Gathering:
         return replace(kept, plan=plan.id, through=max(kept.through, start), threshold=wanted, limit=kept.rows + most, cells=none, folded=0, binning="")
 
     def extended(self, plan: Plan, kept: Kept, through: datetime, schema: Schema) -> tuple[Kept, PredictionBatch | None, str]:
-        """*kept* with the windows up to *through*, their new rows, and why some could not be read again ("" if all could): they are tried again."""
+        """*kept* with the windows up to *through*, their new rows, and why some of the trial's rows could not be had ("" if all could).
+
+        Where the source is away the windows from there on are tried again; what is gone for good is noted, and the trial goes on with what is left.
+        """
         since = moment(kept.through)
         count = max(0, -((since - through) // self.size))
         pieces: list[PredictionBatch] = []
@@ -59,9 +66,9 @@ class Gathering:
                     kept = self._with_rows(plan, kept, each.window, profile, schema, into=pieces)
             except Unavailable as away:
                 log.warning("trial_rows_unread model=%s window=%s reason=%s", plan.model, each.window.end, away)
-                return kept, joined(pieces) if pieces else None, str(away)
+                return kept, joined(pieces) if pieces else None, f"inputs are away for now: {away}"
             kept = replace(_counted(kept, profile), through=micros(each.window.end))
-        return kept, joined(pieces) if pieces else None, ""
+        return kept, joined(pieces) if pieces else None, kept.expired
 
     def _fired(self, plan: Plan) -> list[ClosedRow]:
         """The newest windows of live up to the one that fired, back until they hold some rows."""
@@ -77,12 +84,13 @@ class Gathering:
 
     def _with_rows(self, plan: Plan, kept: Kept, window: Window, profile: Profile, schema: Schema, *, into: list[PredictionBatch]) -> Kept:  # noqa: PLR0913  one step of a fold
         """*kept* with the chosen rows of one window, which are added to *into*."""
-        batch = self.rows.read(plan.model, profile.spans, window.start, window.end, schema)
+        batch, gone = self._left(plan, window, profile, schema)
+        if gone:
+            log.warning("trial_rows_expired model=%s window=%s reason=%s", plan.model, window.end, gone)
+            kept = replace(kept, expired=f"inputs expired: {gone}")
         if batch is None:
             return replace(kept, asked=kept.asked + profile.rows)
         index, keys = chosen(batch, plan.live, kept)
-        versions = batch.versions
-        there = int(np.count_nonzero(versions.codes == versions.names.index(plan.live))) if plan.live in versions.names else 0
         piece = sliced(batch, index)
         if len(index):
             into.append(piece)
@@ -91,7 +99,7 @@ class Gathering:
         return replace(
             kept,
             asked=kept.asked + profile.rows,
-            found=kept.found + there,
+            found=kept.found + _of(batch, plan.live),
             classes=tuple(classes),
             keys=np.concatenate([kept.keys, keys]),
             times=np.concatenate([kept.times, piece.times]),
@@ -99,6 +107,24 @@ class Gathering:
             usable=np.concatenate([kept.usable, piece.times >= micros(plan.opened_at)]),
             ids=(*kept.ids, *(piece.ids or [""] * len(index))) if self.with_ids else (),
         )
+
+    def _left(self, plan: Plan, window: Window, profile: Profile, schema: Schema) -> tuple[PredictionBatch | None, str]:
+        """What is left of a window's rows, in the source or kept, and why not all of those that the trial would take are."""
+        left = self.rows.left(plan.model, profile.spans, window.start, window.end, schema, from_kept=not self.not_kept)
+        had = _of(left.batch, plan.live)
+        if not left.gone and not left.was_kept and had < profile.rows:
+            left = replace(left, gone=f"{profile.rows - had:,} of {profile.rows:,} rows are no longer where they were read: was the file replaced?")
+            left = left if self.not_kept else self.rows.filled(left, plan.model, window.start, window.end, schema)
+        if not left.gone or left.was_kept:
+            return left.batch, ""
+        return left.batch, f"{left.gone}; {self.not_kept}" if self.not_kept else left.gone
+
+
+def _of(batch: PredictionBatch | None, version: str) -> int:
+    """How many rows of *batch* are of *version*."""
+    if batch is None or version not in batch.versions.names:
+        return 0
+    return int(np.count_nonzero(batch.versions.codes == batch.versions.names.index(version)))
 
 
 def key_of(plan: Plan) -> str:

@@ -219,6 +219,8 @@ class Intake:
     def _schema(self, model: str) -> Schema:
         """How the model's rows are decoded; what waits for labels keeps its segments, before there is a binning too."""
         known, segments = self.references.schema(model), self.watched(model).segments
+        if model not in self._bindings and self.folder.rows.wants(model):
+            return replace(known, open=True)  # rows are kept before there is a binning too, as they are
         if model in self._bindings or not segments or not self.folder.halves.waits(model):
             return known
         return replace(known, features={**dict.fromkeys(segments, FeatureType.CATEGORICAL), **known.features})

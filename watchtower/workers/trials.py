@@ -82,7 +82,7 @@ class TrialRoom:
         """
         terms = self.terms(plan.model)
         stored = self.store.references.load(plan.model)
-        gathering = Gathering(self.store.windows, self.rows, self.size, with_ids=self.labels_of is not None)
+        gathering = Gathering(self.store.windows, self.rows, self.size, with_ids=self.labels_of is not None, not_kept=not_kept(terms.watched))
         kept = gathering.begun(plan, self.store.trials.load(key_of(plan)), through, terms.rows)
         kept, batch, expired = gathering.extended(plan, kept, through, Schema(terms.types(stored), terms.watched.prediction.kind))
         if plan.candidates and (batch is not None or not kept.runs):
@@ -172,6 +172,14 @@ class TrialRoom:
         ids = [each for each in kept.ids if each]
         found = dict(zip(ids, self.labels_of(plan.model, ids, moment(kept.through)), strict=True))
         return labels_as_numbers([found.get(each) for each in kept.ids], settings.kind, settings.positive, classes)
+
+
+def not_kept(watched: Watched) -> str:
+    """Why kept rows cannot be re-run, "" where they can: they lack features that the model takes, as far as `inputs:` says which."""
+    left_out = watched.kept.left_out if watched.kept is not None else frozenset()
+    taken = {name for names in watched.inputs.values() for name in names} or {*watched.features}
+    lacking = sorted(left_out & taken)
+    return f"kept rows lack {', '.join(lacking)}, which is not kept raw" if lacking else ""
 
 
 def drift_of(plan: Plan, kept: Kept, stored: StoredReference | None, alpha: float) -> Drift:

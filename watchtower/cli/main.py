@@ -32,6 +32,7 @@ COMMANDS = MappingProxyType(
         "test": "test",
         "status": "status",
         "incidents": "status",
+        "audit": "audit",
         "windows": "windows",
         "schema": "schema",
         "dashboards": "dashboards",

@@ -147,7 +147,7 @@ def _links_of(rows: object) -> Iterator[tuple[int, str, str]]:
     assert isinstance(rows, list)
     previous = ""
     for number, row in enumerate(rows, start=1):
-        previous = chained(previous, row.body)
+        previous = chained(previous, _raw(row.body))
         if row.seq != number:
             yield number, row.hash, f"it is missing: seq {row.seq} stands in its place"
         elif row.hash != previous:
@@ -225,19 +225,43 @@ def _told(tx: sa.Connection, row: sa.Row[tuple[str, bytes]]) -> Json:
 
 
 def _entry(row: sa.Row[tuple[object, ...]], more: Json) -> Json:
-    return {"seq": row.seq, "at": stamp(moment(row.at)), **more, "fact": fact_json(fact_in(row.body)), "hash": row.hash}
+    return {"seq": row.seq, "at": stamp(moment(row.at)), **more, "fact": _fact(row.body), "hash": row.hash}
 
 
 def _links(tx: sa.Connection, plan_id: str) -> list[Json]:
     """The plan's facts with the very text that their hashes are of."""
     found = tx.execute(sa.select(facts).where(facts.c.plan == plan_id).order_by(facts.c.seq)).all()
-    return [{"seq": row.seq, "hash": row.hash, "body": bytes(row.body).decode()} for row in found]
+    return [{"seq": row.seq, "hash": row.hash, "body": _raw(row.body).decode(errors="replace")} for row in found]
 
 
 def _act(row: sa.Row[tuple[object, ...]]) -> Json:
-    return {"seq": row.seq, "at": stamp(moment(row.at)), "model": row.model, "act": _body(row.body)["act"], "hash": row.hash, "body": bytes(row.body).decode()}
+    return {
+        "seq": row.seq,
+        "at": stamp(moment(row.at)),
+        "model": row.model,
+        "act": _body(row.body).get("act", {}),
+        "hash": row.hash,
+        "body": _raw(row.body).decode(errors="replace"),
+    }
 
 
-def _body(body: bytes) -> Mapping[str, object]:
-    found = decode_json(body)
+def _raw(body: object) -> bytes:
+    """What stands in the place of a body, whatever somebody put there."""
+    return body if isinstance(body, bytes) else str(body).encode(errors="surrogatepass")
+
+
+def _body(body: object) -> Mapping[str, object]:
+    """{} where it is no JSON object."""
+    try:
+        found = decode_json(_raw(body))
+    except ValueError:
+        return {}
     return found if isinstance(found, dict) else {}
+
+
+def _fact(body: object) -> Json:
+    """A fact as plain values; what cannot be read (it was changed) says so."""
+    try:
+        return fact_json(fact_in(_raw(body)))
+    except (ValueError, KeyError):
+        return {"kind": "unreadable", "body": _raw(body).decode(errors="replace")}

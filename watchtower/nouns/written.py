@@ -33,6 +33,27 @@ Duration = Annotated[
 ]
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)")
+_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+def size(value: object) -> object:
+    """Reads ``512MiB 4GiB 1GB`` as bytes; whole numbers pass; ValueError else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not found:
+        msg = f"{value!r} is no size: write a number and a unit, such as 512MiB or 4GiB"
+        raise ValueError(msg)
+    return round(float(found[1]) * _BYTES[found[2]])
+
+
+_SIZE_PATTERN = r"^\d+(\.\d+)? ?(B|[kMGT]B|[KMGT]iB)$"
+_SIZE_SCHEMA = {"anyOf": [{"type": "string", "pattern": _SIZE_PATTERN, "examples": ["512MiB", "4GiB"]}, {"type": "integer", "minimum": 0}]}
+Size = Annotated[int, BeforeValidator(size), Field(ge=0), WithJsonSchema(_SIZE_SCHEMA)]
+"""Bytes."""
+
+
 def located(path: str, info: ValidationInfo) -> str:
     """*path* from the folder that validation was given (``context={"folder": …}``: the settings file's); URLs and absolute paths stay."""
     folder = info.context.get("folder") if isinstance(info.context, dict) else None

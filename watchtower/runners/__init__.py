@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from watchtower.core.headroom import DeviceState
 from watchtower.core.inputs import InputSpec
 from watchtower.kinds import Kind
 from watchtower.model_stores import Artefact
@@ -18,7 +19,7 @@ class Outputs:
     """Answers of one run.
 
     *arrays* by output name as the model gives them; *batch_seconds* float64[batches]; *provider* what really ran; *memory_bytes* 0 if unknown.
-    *columns* names the columns of outputs whose columns have names (a map of class to probability).
+    *columns* names the columns of outputs whose columns have names (a map of class to probability). *note* is what to know about how it ran.
     """
 
     arrays: Mapping[str, NDArray[np.generic]]
@@ -27,6 +28,26 @@ class Outputs:
     memory_bytes: int = 0
     deterministic: bool = True
     columns: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where versions may run now: on *device*, with a *note* where that is another than was asked; *waits* says why they may not ("" if they may)."""
+
+    device: str
+    note: str = ""
+    waits: str = ""
+
+
+class DeviceMeter(Protocol):
+    """Samples a device while versions run on it."""
+
+    def state(self) -> DeviceState:
+        """As it is now; Unavailable where it cannot be asked."""
+
+    def close(self) -> None:
+        """Lets go of it."""
 
 
 class RunnerSession(Protocol):
@@ -51,3 +72,17 @@ class Runner(Kind):
     @abstractmethod
     def open(self, artefact: Artefact, device: str) -> RunnerSession:
         """Loads verified bytes on *device* (auto | cpu | cuda); ShadowError where it cannot, or where cuda was asked and something else runs."""
+
+    @property
+    def inexact(self) -> bool:
+        """Whether answers are rounded more than the tolerance's default allows, so that one must be declared."""
+        return False
+
+    def room(self, artefacts: Sequence[Artefact], device: str) -> Room:
+        """Whether *artefacts* may be loaded and run on *device* now, beside what it serves; ShadowError where that cannot be told."""
+        del artefacts
+        return Room(device)
+
+    def meter(self) -> DeviceMeter | None:
+        """What samples the device while versions run; None where nothing does."""
+        return None

@@ -5,7 +5,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from time import monotonic
 from typing import IO, Protocol
 from urllib.error import HTTPError, URLError
@@ -100,6 +100,43 @@ def call(  # noqa: PLR0913  what a request is
     except (OSError, HTTPException) as away:
         msg = f"{origin(url)} did not answer: {_named(away)}"
         raise Unavailable(msg) from None
+
+
+def save(url: str, headers: Mapping[str, str], into: IO[bytes], *, seconds: float, largest: int) -> Answer:
+    """Gets an http(s) *url* and writes what it holds to *into*, piece by piece; of a refusal nothing is written, and its body is in the answer.
+
+    Unavailable where the whole of it had not come within *seconds*, was cut short, or is larger than *largest* bytes.
+    """
+    until = monotonic() + seconds
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  the settings allow http and https only
+    opener = urllib.request.build_opener(_Stay)
+    try:
+        with opener.open(request, timeout=seconds) as response:
+            _poured(response, into, until, largest, url)
+            return _answer(response.status, response.headers, b"")
+    except HTTPError as refused:
+        return _refusal(refused, until, _LARGEST, url)
+    except URLError as away:
+        msg = f"{origin(url)} did not answer: {_named(away.reason)}"
+        raise Unavailable(msg) from None
+    except (OSError, HTTPException) as away:
+        msg = f"{origin(url)} did not answer: {_named(away)}"
+        raise Unavailable(msg) from None
+
+
+def _poured(body: HTTPResponse, into: IO[bytes], until: float, largest: int, url: str) -> None:
+    written = 0
+    while piece := body.read1(_PIECE):
+        into.write(piece)
+        written += len(piece)
+        if written > largest:
+            msg = f"{origin(url)} answered more than {largest:,} bytes"
+            raise Unavailable(msg)
+        if monotonic() > until:
+            raise TimeoutError
+    if body.length:  # http.client's read1 takes an early end for the end
+        msg = f"{origin(url)} ended {body.length:,} bytes early"
+        raise Unavailable(msg)
 
 
 def _refusal(refused: HTTPError, until: float, largest: int, url: str) -> Answer:

@@ -177,6 +177,20 @@ class IncidentSettings(Frozen):
     """It closes that many evaluations after its last alert resolved."""
 
 
+class TellSettings(Frozen):
+    """What is told beside alerts."""
+
+    deployments: bool = True
+    """A live version that the traffic shows and that neither Watchtower nor an announcement explains is told to the notifiers, once."""
+
+
+class DrillSettings(Frozen):
+    """The dry run of going back, for each model with `rollback:`."""
+
+    every: Duration = Field(default=timedelta(days=1), ge=timedelta(minutes=1))
+    """How often; also shortly after the start, and when the live version or the candidate is another."""
+
+
 class Settings(Frozen):
     """All of watchtower.yaml."""
 
@@ -201,6 +215,10 @@ class Settings(Frozen):
     """What reads machines."""
     incidents: IncidentSettings = IncidentSettings()
     """When an incident is over."""
+    tell: TellSettings = TellSettings()
+    """What is told beside alerts."""
+    drill: DrillSettings = DrillSettings()
+    """The daily dry run of going back."""
     server: ServerSettings = ServerSettings()
     """Pages, API and metrics."""
     instance: str | None = None

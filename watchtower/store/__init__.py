@@ -21,6 +21,7 @@ from watchtower.store.readings import ReadingRows
 from watchtower.store.references import ReferenceRows_, StoredReference
 from watchtower.store.retention import RetentionRows
 from watchtower.store.scores import ScoreRows
+from watchtower.store.servings import ServingRows
 from watchtower.store.status import StatusRows
 from watchtower.store.told import ToldRows
 from watchtower.store.trials import TrialRows
@@ -46,6 +47,7 @@ class Store:
         self.labels = LabelRows(database)
         self.plans = PlanRows(database)
         self.audit = AuditRows(database)
+        self.servings = ServingRows(database)
         self.told = ToldRows(database)
         self.references = ReferenceRows_(database)
         self.trials = TrialRows(database, now)

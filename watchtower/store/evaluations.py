@@ -23,6 +23,7 @@ from watchtower.store.lease import Lease
 from watchtower.store.memories import add_decisions, load_memory, put_incident, put_memory
 from watchtower.store.packing import pack_board
 from watchtower.store.plans import leaving, put_plan
+from watchtower.store.servings import follow
 from watchtower.store.tables import boards, decisions, plans, windows
 from watchtower.store.windows import WindowRows, insert_profiles
 
@@ -35,6 +36,8 @@ class EvaluationRows:
         self._database = database
         self._lease = lease
         self._windows = rows
+        self.hearers: tuple[str, ...] | None = None
+        """Who is told of a live version that nobody announced; None: nobody (replay)."""
 
     def memory(self, model: str) -> Memory:
         """What the model's last evaluation, and its plan's facts since, left behind; a new one where there is none."""
@@ -60,6 +63,7 @@ class EvaluationRows:
             self._windows.settle(tx, model, window)
             if joined is not None:
                 put_join(tx, joined)
+            memory = follow(tx, memory, evaluation.facts, evaluation.board.versions, now, hearers=self.hearers)
             if memory.incident is not None:
                 put_incident(tx, memory.incident, now)
             _put_plan(tx, evaluation, now)

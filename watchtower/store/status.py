@@ -16,6 +16,7 @@ from watchtower.store.labels import standings
 from watchtower.store.lease import Lease
 from watchtower.store.readings import meters_json
 from watchtower.store.references import proposals_in
+from watchtower.store.servings import servings_json
 from watchtower.store.tables import alerts, counts, decisions, ends, models, positions, rejected, state, totals
 
 HEARTBEAT = "heartbeat"
@@ -56,6 +57,7 @@ class StatusRows:
                 "labels": [_labels(each) for each in standings(tx)],
                 "meters": meters_json(tx),
                 "proposals": [{"model": model, **proposed} for model, proposed in sorted(proposals_in(tx).items())],
+                "servings": servings_json(tx),
                 "daemon": {"running": running, "heartbeat": None if beat is None else stamp_micros(beat.number)},
             }
 

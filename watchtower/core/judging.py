@@ -96,7 +96,7 @@ def _fickle(run: VersionRun, trial: Trial, settings: EvidenceSettings) -> str:
 def _integrity(trial: Trial, settings: EvidenceSettings) -> Judgement | None:
     """A judgement where what live served cannot be had again, or not yet be compared; None where all is well."""
     if trial.expired and trial.rows < PAIRS:
-        return _undecided(trial, settings, f"inputs expired: {trial.expired}")
+        return _undecided(trial, settings, trial.expired)
     assert trial.live.outputs is not None
     if not trial.has_logged and trial.rows and np.isfinite(trial.live.outputs).mean() > 1 - settings.agreement:
         return _undecided(trial, settings, "no logged predictions: what live served cannot be compared with its re-run")

@@ -33,6 +33,7 @@ class KeptRun:
     answers: Floats = field(default_factory=lambda: np.zeros(0))
     reference: Floats | None = None
     batch_seconds: Floats = field(default_factory=lambda: np.zeros(0))
+    timed_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +49,7 @@ class Kept:
         cells: counts of the incident's inputs under *binning*, rows the number behind them.
         labels, predictions: of the reference rows; None where there are none.
         ids: request ids, kept where labels are awaited, else empty.
+        mirrors: versions that mirror; mirror_keys, mirror_of, mirror_answers: whose row (as *keys*), which of *mirrors*, and what it answered.
         expired: why rows of some windows are gone for good, "" if none are.
     """
 
@@ -73,6 +75,10 @@ class Kept:
     labels: Floats | None = None
     predictions: Floats | None = None
     ids: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
+    mirror_keys: Keys = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    mirror_of: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    mirror_answers: Floats = field(default_factory=lambda: np.zeros(0))
     expired: str = ""
 
     @property
@@ -81,13 +87,13 @@ class Kept:
         return len(self.keys)
 
 
-_ARRAYS = ("keys", "times", "logged", "usable", "cells", "labels", "predictions")
+_ARRAYS = ("keys", "times", "logged", "usable", "cells", "labels", "predictions", "mirror_keys", "mirror_of", "mirror_answers")
 _PLAIN = (
     *("plan", "through", "threshold", "limit", "asked", "found", "scale", "minimum_effect", "classes", "binning", "folded", "file_version", "own", "ids"),
-    "expired",
+    *("mirrors", "expired"),
 )
 _RUN_ARRAYS = ("answers", "reference", "batch_seconds")
-_RUN_PLAIN = ("version", "sha256", "provider", "memory_bytes", "failure", "deterministic", "jitter", "note", "usage")
+_RUN_PLAIN = ("version", "sha256", "provider", "memory_bytes", "failure", "deterministic", "jitter", "note", "usage", "timed_rows")
 
 
 def packed(kept: Kept) -> bytes:
@@ -120,8 +126,10 @@ def _kept(plain: Mapping[str, object], arrays: Mapping[str, NDArray[np.generic]]
     runs = plain["runs"]
     assert isinstance(runs, list)
     values: dict[str, object] = {name: tuple(value) if isinstance(value := plain[name], list) else value for name in _PLAIN if name in plain}
-    values |= {name: arrays.get(name) for name in _ARRAYS}
-    kept_runs = tuple(_filled(KeptRun(""), {**run, **{name: arrays.get(f"{name}{i}") for name in _RUN_ARRAYS}}) for i, run in enumerate(runs))
+    values |= {name: arrays[name] for name in _ARRAYS if name in arrays}
+    kept_runs = tuple(
+        _filled(KeptRun(""), {**run, **{name: arrays[f"{name}{i}"] for name in _RUN_ARRAYS if f"{name}{i}" in arrays}}) for i, run in enumerate(runs)
+    )
     return _filled(Kept("", 0, 0, 0), values | {"runs": kept_runs})
 
 
@@ -132,6 +140,13 @@ def _filled(empty: T, values: Mapping[str, object]) -> T:
     return empty
 
 
-def extended(run: KeptRun, answers: Floats, batch_seconds: Sequence[float]) -> KeptRun:
-    """*run* with the answers to further rows."""
-    return replace(run, answers=np.concatenate([run.answers, answers]), batch_seconds=np.concatenate([run.batch_seconds, batch_seconds]))
+def extended(run: KeptRun, answers: Floats, batch_seconds: Sequence[float], timed_rows: int = 0) -> KeptRun:
+    """*run* with the answers to further rows; *timed_rows* are behind *batch_seconds*."""
+    seconds = np.concatenate([run.batch_seconds, batch_seconds])
+    return replace(run, answers=np.concatenate([run.answers, answers]), batch_seconds=seconds, timed_rows=run.timed_rows + timed_rows)
+
+
+def without_mirrors(kept: Kept) -> Kept:
+    """*kept* without what was mirrored."""
+    none = np.zeros(0, dtype=np.int64)
+    return replace(kept, mirrors=(), mirror_keys=none.astype(np.uint64), mirror_of=none, mirror_answers=np.zeros(0))

@@ -1,7 +1,7 @@
 """Which rows a trial takes, and what it is made of. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import blake2b
 
@@ -79,6 +79,15 @@ def chosen(batch: PredictionBatch, version: str, kept: Kept) -> tuple[Ints, Keys
     return rows[fresh][:room], keys[fresh][:room]
 
 
+def mirrored(batch: PredictionBatch, version: str) -> tuple[Ints, Keys]:
+    """Which rows of *batch* have an id and an answer of *version*, and their keys: those of the served rows of the same ids."""
+    if batch.ids is None:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
+    named = np.array([bool(each) for each in batch.ids], dtype=np.bool_)
+    rows = np.flatnonzero(named & _of(batch.versions.names, batch.versions.codes, version) & _of(batch.statuses.names, batch.statuses.codes, "ok"))
+    return rows, _keys(batch, rows, np.zeros(len(batch), dtype=np.uint64))
+
+
 def _numbers(batch: PredictionBatch) -> Codes:
     return np.array([partition.number for partition in batch.partitions], dtype=np.int32)[batch.partition]
 
@@ -139,7 +148,17 @@ def scale_of(kind: PredictionKind, binning: Binning | None, predictions: Floats 
 
 
 def assemble(  # noqa: PLR0913  a trial is all of these
-    plan: Plan, kept: Kept, found: Drift, *, kind: PredictionKind, window: timedelta, labels: Floats | None, ended: str, expired: str, device: str
+    plan: Plan,
+    kept: Kept,
+    found: Drift,
+    *,
+    kind: PredictionKind,
+    window: timedelta,
+    labels: Floats | None,
+    ended: str,
+    expired: str,
+    device: str,
+    device_hour: float | None = None,
 ) -> Trial:
     """The trial as it stands."""
     by_version = {run.version: run for run in kept.runs}
@@ -148,7 +167,7 @@ def assemble(  # noqa: PLR0913  a trial is all of these
     return Trial(
         model=plan.model,
         live=_run(by_version.get(plan.live), plan.live),
-        candidates=tuple(_run(by_version.get(version), version) for version in plan.candidates),
+        candidates=tuple(_with_mirror(_run(by_version.get(version), version), kept) for version in plan.candidates),
         kind=kind,
         classes=kept.classes,
         rows=kept.rows,
@@ -171,6 +190,7 @@ def assemble(  # noqa: PLR0913  a trial is all of these
         shadow_device=device,
         resolved=ended == "the alert resolved",
         usable=kept.usable,
+        device_hour=device_hour,
     )
 
 
@@ -190,4 +210,19 @@ def _run(kept: KeptRun | None, version: str) -> VersionRun:
         jitter=kept.jitter,
         note=kept.note,
         usage=kept.usage,
+        timed_rows=kept.timed_rows,
     )
+
+
+def _with_mirror(run: VersionRun, kept: Kept) -> VersionRun:
+    """*run* with what the version mirrored of the trial's rows."""
+    if run.version not in kept.mirrors:
+        return run
+    mine = np.flatnonzero(kept.mirror_of == kept.mirrors.index(run.version))
+    mine = mine[np.argsort(kept.mirror_keys[mine], kind="stable")]
+    keys = kept.mirror_keys[mine]
+    at = np.searchsorted(keys, kept.keys)
+    there = np.zeros(kept.rows, dtype=np.bool_) if not len(keys) else keys[np.minimum(at, len(keys) - 1)] == kept.keys
+    answers = np.full(kept.rows, np.nan)
+    answers[there] = kept.mirror_answers[mine][at[there]]
+    return replace(run, mirror=answers, mirrored=there)

@@ -128,7 +128,7 @@ class Trial:
     ended: str = ""
     minimum_effect: float | None = None
     expired: str = ""
-    """Why rows could not be re-read ("" if they could): INCONCLUSIVE(`inputs expired`)."""
+    """Why rows could not be re-read ("" if they could), as it is told: ``inputs expired: …``."""
     shadow_device: str = "auto"
     resolved: bool = False
     usable: Flags | None = None

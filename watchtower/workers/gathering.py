@@ -7,20 +7,20 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from watchtower.core.answers import answers_as_numbers
-from watchtower.core.keeping import Kept, unpacked
+from watchtower.core.keeping import Kept, unpacked, without_mirrors
 from watchtower.core.slicing import joined, sliced
-from watchtower.core.trialling import chosen, threshold
+from watchtower.core.trialling import chosen, mirrored, threshold
 from watchtower.nouns.batch import PredictionBatch, PredictionKind, Schema
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.window import Window, micros, moment
 from watchtower.store.windows import ClosedRow, WindowRows
-from watchtower.workers.rows import RowReader
+from watchtower.workers.rows import Aside, RowReader
 
 log = logging.getLogger(__name__)
-_FIRED_ROWS, _FIRED_WINDOWS = 200, 30
-"""Rows that fired serve integrity and drift: so many, out of at most so many windows."""
+_FIRED_ROWS, _FIRED_LEAST, _FIRED_WINDOWS = 200, 2, 30
+"""Rows that fired serve integrity, invalid answers and drift: so many, out of at least 2 and at most 30 windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,10 @@ class Gathering:
         fired = self._fired(plan)
         start = micros(fired[0].window.start if fired else through)
         wanted = threshold(most, fired[-1].profiles[plan.live, ""].rows if fired else 0)
-        if kept is None or {run.version for run in kept.runs} != {plan.live, *plan.candidates}:
+        if kept is None or not _goes_on(plan, kept):
             return Kept(plan.id, start, wanted, most)
+        kept = replace(kept, runs=tuple(run for run in kept.runs if run.version in {plan.live, *plan.candidates}))
+        kept = kept if kept.mirrors in {(), plan.candidates} else without_mirrors(kept)
         none = np.zeros(0, dtype=np.int64)
         return replace(kept, plan=plan.id, through=max(kept.through, start), threshold=wanted, limit=kept.rows + most, cells=none, folded=0, binning="")
 
@@ -71,20 +73,22 @@ class Gathering:
         return kept, joined(pieces) if pieces else None, kept.expired
 
     def _fired(self, plan: Plan) -> list[ClosedRow]:
-        """The newest windows of live up to the one that fired, back until they hold some rows."""
+        """The newest windows of live (or of the canary) up to the one that fired, back until they hold some rows; those without any are passed over."""
         taken: list[ClosedRow] = []
         rows = 0
         for each in reversed(self.windows.history(plan.model, plan.opened_at, _FIRED_WINDOWS)):
-            profile = each.profiles.get((plan.live, ""))
-            if profile is None or (each.live != plan.live and taken) or rows >= _FIRED_ROWS:
+            if (taken and each.live != plan.live and not plan.canary) or (rows >= _FIRED_ROWS and len(taken) >= _FIRED_LEAST):
                 break
-            taken.append(each)
-            rows += profile.rows
+            profile = each.profiles.get((plan.live, ""))
+            if profile is not None:
+                taken.append(each)
+                rows += profile.rows
         return taken[::-1]
 
     def _with_rows(self, plan: Plan, kept: Kept, window: Window, profile: Profile, schema: Schema, *, into: list[PredictionBatch]) -> Kept:  # noqa: PLR0913  one step of a fold
         """*kept* with the chosen rows of one window, which are added to *into*."""
-        batch, gone = self._left(plan, window, profile, schema)
+        aside: Aside = []
+        batch, gone = self._left(plan, window, profile, schema, aside)
         if gone:
             log.warning("trial_rows_expired model=%s window=%s reason=%s", plan.model, window.end, gone)
             kept = replace(kept, expired=f"inputs expired: {gone}")
@@ -96,7 +100,7 @@ class Gathering:
             into.append(piece)
         classes = {name: code for code, name in enumerate(kept.classes)}
         logged = answers_as_numbers(piece.prediction, schema.prediction or PredictionKind.NUMBER, classes, len(index))
-        return replace(
+        more = replace(
             kept,
             asked=kept.asked + profile.rows,
             found=kept.found + _of(batch, plan.live),
@@ -107,10 +111,11 @@ class Gathering:
             usable=np.concatenate([kept.usable, piece.times >= micros(plan.opened_at)]),
             ids=(*kept.ids, *(piece.ids or [""] * len(index))) if self.with_ids else (),
         )
+        return _with_mirrors(plan, more, aside, schema) if aside or more.mirrors else more
 
-    def _left(self, plan: Plan, window: Window, profile: Profile, schema: Schema) -> tuple[PredictionBatch | None, str]:
+    def _left(self, plan: Plan, window: Window, profile: Profile, schema: Schema, aside: Aside) -> tuple[PredictionBatch | None, str]:
         """What is left of a window's rows, in the source or kept, and why not all of those that the trial would take are."""
-        left = self.rows.left(plan.model, profile.spans, window.start, window.end, schema, from_kept=not self.not_kept)
+        left = self.rows.left(plan.model, profile.spans, window.start, window.end, schema, from_kept=not self.not_kept, aside=aside)
         had = _of(left.batch, plan.live)
         if not left.gone and not left.was_kept and had < profile.rows:
             left = replace(left, gone=f"{profile.rows - had:,} of {profile.rows:,} rows are no longer where they were read: was the file replaced?")
@@ -125,6 +130,31 @@ def _of(batch: PredictionBatch | None, version: str) -> int:
     if batch is None or version not in batch.versions.names:
         return 0
     return int(np.count_nonzero(batch.versions.codes == batch.versions.names.index(version)))
+
+
+def _goes_on(plan: Plan, kept: Kept) -> bool:
+    """Whether a later trial goes on with what an earlier one of the incident kept: every version is there, and one was judged, not only broken."""
+    runs = {run.version: run for run in kept.runs}
+    judged = plan.live in runs and not runs[plan.live].failure and any(not runs[version].failure for version in plan.candidates if version in runs)
+    return judged and {plan.live, *plan.candidates} <= {*runs}
+
+
+def _with_mirrors(plan: Plan, kept: Kept, aside: Aside, schema: Schema) -> Kept:
+    """*kept* with what candidates mirrored among the rows just read. Of earlier ones only those of the trial's rows stay: an id may come a window late."""
+    old = np.isin(kept.mirror_keys, kept.keys)
+    keys, owners, answers = [kept.mirror_keys[old]], [kept.mirror_of[old]], [kept.mirror_answers[old]]
+    classes = {name: code for code, name in enumerate(kept.classes)}
+    for batch in aside:
+        for owner, version in enumerate(plan.candidates):
+            rows, found = mirrored(batch, version)
+            fresh = ~np.isin(found, kept.mirror_keys[old & (kept.mirror_of == owner)])
+            rows = rows[fresh]
+            keys.append(found[fresh])
+            owners.append(np.full(len(rows), owner, dtype=np.int64))
+            column = sliced(batch, rows).prediction
+            answers.append(answers_as_numbers(column, schema.prediction or PredictionKind.NUMBER, classes, len(rows)))
+    their_keys, of = np.concatenate(keys), np.concatenate(owners)
+    return replace(kept, mirrors=plan.candidates, mirror_keys=their_keys, mirror_of=of, mirror_answers=np.concatenate(answers), classes=tuple(classes))
 
 
 def key_of(plan: Plan) -> str:

@@ -14,6 +14,10 @@ from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.window import Partition, Span, micros
 from watchtower.sources import Rereadable
 
+MIRROR = "mirror"
+"""The role of predictions that answered a served request and were not served."""
+Aside = list[PredictionBatch]
+
 
 class KeptRowsReader(Protocol):
     """Rows that were kept beside their summaries."""
@@ -51,8 +55,12 @@ class RowReader:
             raise Unavailable(left.gone, expired=True)
         return left.batch
 
-    def left(self, model: str, spans: Sequence[Span], start: datetime, end: datetime, schema: Schema, *, from_kept: bool = True) -> Left:  # noqa: PLR0913  which rows, and from where
+    def left(  # noqa: PLR0913  which rows, and from where
+        self, model: str, spans: Sequence[Span], start: datetime, end: datetime, schema: Schema, *, from_kept: bool = True, aside: Aside | None = None
+    ) -> Left:
         """What is left of these rows: the source's, each partition for itself, then, with *from_kept*, kept ones that it has no more.
+
+        *aside* takes what versions mirrored among them, whatever its time.
 
         Raises:
             Unavailable: the source is away; that says nothing of the rows.
@@ -61,7 +69,7 @@ class RowReader:
         by_source, gone = self._by_source(spans)
         for source, mine in by_source.items():
             try:
-                found += self._from_source(source, model, mine, start, end, schema)
+                found += self._from_source(source, model, mine, start, end, schema, aside)
             except Unavailable as away:
                 if not away.expired:
                     raise
@@ -109,12 +117,18 @@ class RowReader:
         rows = np.array([i for i, place in enumerate(_places(kept)) if place not in yielded], dtype=np.int64)
         return _as_asked(sliced(kept, rows), schema) if len(rows) else None
 
-    def _from_source(self, source: int, model: str, spans: Sequence[Span], start: datetime, end: datetime, schema: Schema) -> Iterator[PredictionBatch]:  # noqa: PLR0913, PLR0917  which rows, and how
+    def _from_source(  # noqa: PLR0913, PLR0917  which rows, and how
+        self, source: int, model: str, spans: Sequence[Span], start: datetime, end: datetime, schema: Schema, aside: Aside | None = None
+    ) -> Iterator[PredictionBatch]:
         low, high = micros(start), micros(end)
         catalog = Catalog({model: schema}, Schema())
         for messages in self.sources[source].reread(spans):
             for batch in self.sources[source].format.decode([messages], catalog).predictions:
-                part = _within(batch, low, high) if batch.model == model else None
+                if batch.model != model:
+                    continue
+                if aside is not None and MIRROR in batch.roles.names:
+                    aside.append(sliced(batch, np.flatnonzero(batch.roles.codes == batch.roles.names.index(MIRROR))))
+                part = _within(batch, low, high)
                 if part is not None:
                     yield part
 

@@ -101,7 +101,7 @@ def _artefact(run: KeptRun, artifacts: ModelStore | None, model: str, runner: Ru
 
 
 def with_answers(run: KeptRun, ran: Ran | None, artefact: Artefact | None, classes: dict[str, int], rows: int) -> KeptRun:
-    """*run* with what the child answered."""
+    """*run* with what the child answered to *rows* rows, and to reference rows."""
     if run.failure or ran is None or artefact is None:
         return run
     if ran.failure:
@@ -115,7 +115,8 @@ def with_answers(run: KeptRun, ran: Ran | None, artefact: Artefact | None, class
         deterministic=run.deterministic and ran.deterministic,
         reference=run.reference if ran.reference is None else _coded(ran.reference, classes),
     )
-    return extended(known, answers, ran.batch_seconds.tolist())
+    timed = rows + (0 if ran.reference is None else len(ran.reference)) if len(ran.batch_seconds) else 0
+    return extended(known, answers, ran.batch_seconds.tolist(), timed)
 
 
 def _coded(answers: Answers, classes: dict[str, int]) -> Floats:

@@ -158,6 +158,7 @@ class TrialRoom:
             ended=ended or used,
             expired=expired,
             device=terms.device,
+            device_hour=terms.watched.cost.device_hour if terms.watched.cost is not None else None,
         )
 
     def _waited(self, kept: Kept) -> bool:

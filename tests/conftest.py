@@ -7,6 +7,8 @@ import pytest
 
 from tests.servers._require import need
 from tests.servers.kafka import Broker, NoKafkaError, broker
+from tests.servers.mlflow import Mlflow, NoMlflowError
+from tests.servers.mlflow import server as mlflow
 from watchtower.edges.children import SILENT
 
 
@@ -25,5 +27,17 @@ def kafka_broker() -> Iterator[Broker]:
         started = running.__enter__()
     except NoKafkaError as missing:
         need("kafka", str(missing))
+    yield started
+    running.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server() -> Iterator[Mlflow]:
+    """A real MLflow server for the whole session."""
+    running = mlflow()
+    try:
+        started = running.__enter__()
+    except NoMlflowError as missing:
+        need("mlflow", str(missing))
     yield started
     running.__exit__(None, None, None)

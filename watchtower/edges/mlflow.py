@@ -7,12 +7,17 @@ import base64
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote, urlencode, urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from watchtower.edges import http
 from watchtower.edges.secrets import Secret
 from watchtower.nouns.errors import WatchtowerError
+from watchtower.nouns.written import Duration, Frozen, PathText
 
 Json = Mapping[str, object]
 _API = "api/2.0/mlflow"
@@ -23,6 +28,53 @@ _PAGE, _PAGES = 200, 50
 _MISSING = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 
 
+class MlflowAccess(Frozen):
+    """How to reach a registered model: the keys that every kind that does so has."""
+
+    url: str = Field(pattern="^https?://")
+    """The tracking server's address (which serves the registry too)."""
+    model: str = Field(min_length=1, pattern=r"^(models:/)?[^/@':]+$")
+    """The registered model's name, or models:/NAME."""
+    token: SecretStr | None = None
+    """A bearer token (or `token_file`; or MLFLOW_TRACKING_TOKEN)."""
+    token_file: PathText | None = None
+    """A file with the token; read again when it changes."""
+    username: str = ""
+    """For basic authentication, with a password (or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)."""
+    password: SecretStr | None = None
+    """The user's password (or `password_file`)."""
+    password_file: PathText | None = None
+    """A file with the password; read again when it changes."""
+    time_limit: Duration = Field(default=timedelta(seconds=20), gt=timedelta(0))
+    """How long an answer may take; a download may take ten times as long."""
+
+    @field_validator("url")
+    @classmethod
+    def _no_secret(cls, value: str) -> str:
+        if "@" in urlsplit(value).netloc:
+            msg = "no user or password in the address: write username and password_file"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        for name, given, file in (("token", self.token, self.token_file), ("password", self.password, self.password_file)):
+            if given is not None and file is not None:
+                msg = f"{name} and {name}_file say the same: give one"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def registered(self) -> str:
+        """The registered model's plain name."""
+        return self.model.removeprefix("models:/")
+
+    def server(self, fails: Callable[[str], WatchtowerError]) -> "MlflowServer":
+        """Prepares; connects at each call."""
+        credentials = Credentials(_secret(self.token, self.token_file), self.username, _secret(self.password, self.password_file))
+        return MlflowServer(self.url, credentials, seconds=self.time_limit.total_seconds(), fails=fails)
+
+
 class Credentials:
     """A bearer token, or a user with a password; what the settings leave out comes from MLflow's own environment variables."""
 
@@ -31,14 +83,24 @@ class Credentials:
 
     def headers(self) -> dict[str, str]:
         """`Authorization`, where there is anything to say; Unavailable where a secret's file cannot be read."""
+        token, user, password = self._known()
+        if user:
+            return {"Authorization": f"Basic {_basic(user, password)}"}
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def hidden(self, text: str) -> str:
+        """*text*, which the far end wrote, without our secrets."""
+        token, user, password = self._known()
+        for each in (_basic(user, password), token, password):
+            text = text.replace(each, "(hidden)") if each else text
+        return text
+
+    def _known(self) -> tuple[str, str, str]:
         token = self._token.get() if self._token is not None else ""
         user, password = self._username, self._password.get() if self._password is not None else ""
-        if not token and not user:
-            token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
-            user, password = os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
-        if user:
-            return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-        return {"Authorization": f"Bearer {token}"} if token else {}
+        if token or user:
+            return token, user, password
+        return _environ("TOKEN"), _environ("USERNAME"), _environ("PASSWORD")
 
 
 class MlflowServer:
@@ -176,7 +238,7 @@ class MlflowServer:
         return {"User-Agent": "watchtower"} | self._credentials.headers()
 
     def _refusal(self, what: str, answer: http.Answer) -> WatchtowerError:
-        said = str(mapping(_json(answer.body)).get("message", "")).partition("\n")[0][:300]
+        said = self._credentials.hidden(str(mapping(_json(answer.body)).get("message", ""))).partition("\n")[0][:300]
         hint = ": are token or username and password right, and may they do this?" if answer.status in {401, 403} else ""
         return self._fails(f"MLflow at {self.origin} refused {what} with {answer.status}{hint}" + (f": {said}" if said and not hint else ""))
 
@@ -202,6 +264,18 @@ def _json(body: bytes) -> object:
         return json.loads(body) if body else {}
     except ValueError:
         return {}
+
+
+def _secret(given: SecretStr | None, file: str | None) -> Secret | None:
+    return Secret(given.get_secret_value() if given else None, Path(file) if file else None) if given or file else None
+
+
+def _environ(name: str) -> str:
+    return os.environ.get(f"MLFLOW_TRACKING_{name}", "")
+
+
+def _basic(user: str, password: str) -> str:
+    return base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
 
 
 def _whole(value: object) -> int:

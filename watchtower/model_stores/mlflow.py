@@ -3,75 +3,38 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import yaml
-from pydantic import Field, JsonValue, SecretStr, field_validator, model_validator
+from pydantic import Field, JsonValue
 
 from watchtower.core import converters
-from watchtower.edges.mlflow import Credentials, Json, MlflowServer, mapping
-from watchtower.edges.secrets import Secret
+from watchtower.edges.mlflow import Json, MlflowAccess, MlflowServer, mapping
 from watchtower.model_stores import Artefact, ModelStore
 from watchtower.model_stores._cache import Cache, CacheSettings, Entry
 from watchtower.model_stores._files import artefact_at, check_name, header_of
 from watchtower.model_stores._mlflow_runs import described
 from watchtower.model_stores._remote import Folder
 from watchtower.nouns.errors import ShadowError, Unavailable
-from watchtower.nouns.written import Duration, PathText
 
 MLMODEL = "MLmodel"
 _LOCAL = re.compile(r"^(file:|/)")
 _SPELLED = re.compile(r"(?:models:/)?(?P<name>[^/@]*?)[/@]?(?P<version>[^/@]+)")
 
 
-class Mlflow(ModelStore):
+class Mlflow(MlflowAccess, ModelStore):
     """A registered model; its versions are the registry's numbers, and wherever a version is named its alias may be (`champion`, `models:/fraud@champion`)."""
 
-    url: str = Field(pattern="^https?://")
-    """The tracking server's address (which serves the registry too)."""
-    model: str = Field(min_length=1, pattern=r"^(models:/)?[^/@':]+$")
-    """The registered model's name, or models:/NAME."""
-    token: SecretStr | None = None
-    """A bearer token (or `token_file`; or MLFLOW_TRACKING_TOKEN)."""
-    token_file: PathText | None = None
-    """A file with the token; read again when it changes."""
-    username: str = ""
-    """For basic authentication, with a password (or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)."""
-    password: SecretStr | None = None
-    """The user's password (or `password_file`)."""
-    password_file: PathText | None = None
-    """A file with the password; read again when it changes."""
     options: Mapping[str, JsonValue] = Field(default_factory=dict)
     """What fsspec's protocol takes, where the artefacts lie in a store that the server does not hand out itself; secrets belong into its own environment."""
     cache: CacheSettings = Field(default_factory=CacheSettings, validate_default=True)
     """Where artefacts are kept on this machine."""
-    time_limit: Duration = timedelta(seconds=20)
-    """How long an answer may take; a download may take ten times as long."""
-
-    @field_validator("url")
-    @classmethod
-    def _no_secret(cls, value: str) -> str:
-        if "@" in urlsplit(value).netloc:
-            msg = "no user or password in the address: write username and password_file"
-            raise ValueError(msg)
-        return value
-
-    @model_validator(mode="after")
-    def _one_of_each(self) -> Self:
-        for name in ("token", "password"):
-            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
-                msg = f"{name} and {name}_file say the same: give one"
-                raise ValueError(msg)
-        return self
 
     def open(self) -> "MlflowSession":
         """Looks at nothing yet."""
-        credentials = Credentials(_secret(self.token, self.token_file), self.username, _secret(self.password, self.password_file))
-        server = MlflowServer(self.url, credentials, seconds=self.time_limit.total_seconds(), fails=ShadowError)
-        return MlflowSession(server, self.model.removeprefix("models:/"), Cache(Path(self.cache.path), self.cache.max_bytes), self.options)
+        return MlflowSession(self.server(ShadowError), self.registered, Cache(Path(self.cache.path), self.cache.max_bytes), self.options)
 
 
 class MlflowSession:
@@ -227,10 +190,6 @@ class _Place:
 
     def _lost(self, name: str) -> ShadowError:
         return ShadowError(f"{self._named} has no {name} at {self.uri or 'any address'}: its artefacts are gone, or this machine cannot see them")
-
-
-def _secret(given: SecretStr | None, file: str | None) -> Secret | None:
-    return Secret(given.get_secret_value() if given else None, Path(file) if file else None) if given or file else None
 
 
 def _created(found: Json) -> datetime | None:

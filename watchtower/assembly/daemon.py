@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from watchtower.assembly.drills import build_drills, build_ready
 from watchtower.assembly.labels import LABELLED, label_feeds
 from watchtower.assembly.metering import Regularly, build_meters, build_readings
 from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_reporter, build_trials, counts_ids
@@ -27,6 +28,7 @@ from watchtower.store import Store
 from watchtower.workers.actions import Actions
 from watchtower.workers.analysis import WAITS, Analyst
 from watchtower.workers.calibrator import Calibrator
+from watchtower.workers.drills import Drills
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
 from watchtower.workers.outbox import LetterWriter, Outbox
@@ -58,6 +60,7 @@ class DaemonParts:
     metrics: Metrics
     calibrator: Calibrator
     reporter: Reporter
+    drills: Drills
     meters: Sequence[Regularly] = ()
 
 
@@ -87,7 +90,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     intake.took, intake.seen = ears.took, ears.seen
     intake.folder.counted = counts_ids(ears.book)
     evaluator = build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping)
-    evaluator.settings = loaded.digest
+    evaluator.settings, evaluator.ready = loaded.digest, build_ready(store)
     store.evaluations.hearers = tuple(settings.notifiers) if settings.tell.deployments else None
     evaluator.took, evaluator.always = ears.took, SHOWN | (LABELLED if settings.labels is not None else frozenset())
     analyst = build_analyst(settings, store, references, WAITS)
@@ -109,6 +112,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
         calibrator=calibrator,
         reporter=build_reporter(settings, store, references),
         meters=build_meters(settings, store, metrics),
+        drills=build_drills(settings, store, metrics),
     )
 
 

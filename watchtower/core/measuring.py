@@ -50,6 +50,7 @@ def view_of(closed: Closed, need: Need, place: tuple[str, str], profile: Profile
         analysed=closed.analysed.scores.get((need, version, segment)),
         calibration=closed.analysed.calibrations.get(version, closed.analysed.reason),
         parameters=dict(need.measure.parameters),
+        rollback_ready=closed.rollback_ready,
     )
 
 

@@ -97,6 +97,14 @@ _ALERTS = (
         "The worse version may still serve. See the incident's page.",
     ),
     _Alert(
+        "WatchtowerRollbackNotReady",
+        "watchtower_rollback_ready == 0",
+        "30m",
+        "warn",
+        "{{ $labels.model }} could not be rolled back now",
+        "The last drill failed: no candidate, no artefact, no permission, or the target names another version. watchtower status says which.",
+    ),
+    _Alert(
         "WatchtowerSlowCheckpoints",
         "rate(watchtower_checkpoint_seconds_sum[10m]) / rate(watchtower_checkpoint_seconds_count[10m]) > 1",
         "10m",

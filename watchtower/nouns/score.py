@@ -11,6 +11,7 @@ import numpy as np
 from watchtower.nouns.analysis import Calibration
 from watchtower.nouns.batch import Floats, Ints
 from watchtower.nouns.binning import Binning
+from watchtower.nouns.drill import NO_DRILL
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.readings import Readings
 from watchtower.nouns.settings import Watched
@@ -228,6 +229,8 @@ class View:
     """The version's calibration, or why there is none."""
     parameters: Mapping[str, int] = field(default_factory=dict)
     """Those that the measure was asked with."""
+    rollback_ready: float | str = NO_DRILL
+    """What the last drill found: 1 or 0, or why there was none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -272,6 +275,8 @@ class Closed:
     """Version -> why it has no reference of its own yet (`per: version`)."""
     analysed: Analysed = field(default_factory=Analysed)
     """What the analysis child found."""
+    rollback_ready: float | str = NO_DRILL
+    """What the last drill of the model found: 1 or 0, or why there was none."""
 
 
 def matches(glob: str, name: str) -> bool:

@@ -24,6 +24,7 @@ from watchtower.nouns.memory import Evaluation
 from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.window import Partition, Window
+from watchtower.programs.drilling import drill_regularly
 from watchtower.programs.metering import read_regularly
 from watchtower.programs.reporting import IncidentReports
 from watchtower.web.app import create_app
@@ -197,6 +198,7 @@ class Daemon:
             self._jobs.add_job(job, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True)
         self._jobs.add_job(self._look_at_cells, "interval", seconds=PROPOSE, id="proposals", max_instances=1, coalesce=True)
         read_regularly(self._jobs, self._parts.meters, self._clock.now)
+        drill_regularly(self._jobs, self._parts.drills, self._clock.now)
         self._jobs.start()
         self._heartbeat()
 

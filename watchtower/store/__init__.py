@@ -10,7 +10,9 @@ from watchtower.store.audit import AuditRows
 from watchtower.store.calibrations import CalibrationRows
 from watchtower.store.codec import Json
 from watchtower.store.database import Database
+from watchtower.store.drills import DrillRows
 from watchtower.store.evaluations import EvaluationRows
+from watchtower.store.freezes import FreezeRows
 from watchtower.store.history import HistoryRows
 from watchtower.store.intake import IntakeRows
 from watchtower.store.kept_rows import KeptRowsRoom
@@ -45,9 +47,11 @@ class Store:
         self.evaluations = EvaluationRows(database, self.lease, self.windows)
         self.kept_rows = KeptRowsRoom(database)
         self.labels = LabelRows(database)
-        self.plans = PlanRows(database)
+        self.plans = PlanRows(database, self.lease)
+        self.freezes = FreezeRows(database)
         self.audit = AuditRows(database)
         self.servings = ServingRows(database)
+        self.drills = DrillRows(database)
         self.told = ToldRows(database)
         self.references = ReferenceRows_(database)
         self.trials = TrialRows(database, now)

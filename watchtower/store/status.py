@@ -12,6 +12,7 @@ from watchtower.nouns.labels import Waiting
 from watchtower.nouns.window import micros
 from watchtower.store.codec import Json, decision_json, decode, decode_json, encode, stamp_micros
 from watchtower.store.database import Database
+from watchtower.store.drills import drills_json
 from watchtower.store.labels import standings
 from watchtower.store.lease import Lease
 from watchtower.store.readings import meters_json
@@ -58,6 +59,7 @@ class StatusRows:
                 "meters": meters_json(tx),
                 "proposals": [{"model": model, **proposed} for model, proposed in sorted(proposals_in(tx).items())],
                 "servings": servings_json(tx),
+                "drills": drills_json(tx),
                 "daemon": {"running": running, "heartbeat": None if beat is None else stamp_micros(beat.number)},
             }
 

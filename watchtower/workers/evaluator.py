@@ -16,6 +16,7 @@ from watchtower.core.rules import RuleBook
 from watchtower.core.spanning import Profiles, reach
 from watchtower.line import Response
 from watchtower.nouns.batch import Decoded, PredictionBatch
+from watchtower.nouns.drill import NO_DRILL
 from watchtower.nouns.errors import Fenced, Unavailable
 from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.readings import Readings
@@ -52,6 +53,7 @@ class Evaluator:
         took: told how many seconds an evaluation took.
         analysed: adds what slow scores need; waits a while where some are asked for.
         settings: SHA-256 of the settings' files, for the audit.
+        ready: what the last drill of a model found.
     """
 
     store: Store
@@ -71,6 +73,7 @@ class Evaluator:
     took: Callable[[str, float], None] = field(default=lambda _what, _seconds: None)
     analysed: Callable[[Closed, frozenset[Need], StoredReference | None], Closed] = field(default=lambda closed, _needs, _stored: closed)
     settings: str = ""
+    ready: Callable[[str], float | str] = field(default=lambda _model: NO_DRILL)
 
     def step(self, now: datetime) -> bool:
         """Evaluates every window that is due, by end, then model; False too where somebody else was faster, so that the loop waits."""
@@ -103,7 +106,7 @@ class Evaluator:
         needs = line.watched(book, model) | self.always
         closed = close(model, window, opened, earlier(self.store, model, window, memory.served, needs), memory, comparison, needs, self.watched(model))
         closed = replace(closed, readings=self._metered(model, window, needs))
-        closed = self.analysed(closed, needs, stored)
+        closed = replace(self.analysed(closed, needs, stored), rollback_ready=self.ready(model))
         past = self.store.scores.past(model, window.start, lookback(book.needs(model)))
         board = with_history(line.score(closed, needs), past, None if stored is None else stored.valid_from)
         bounded = self.bounded(book, closed)

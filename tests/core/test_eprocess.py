@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from watchtower.core.eprocess import bets, log_e_classes, log_e_minus, log_e_plus, log_p_mcnemar, p_text, rows_needed
+from watchtower.core.eprocess import bets, log_e_classes, log_e_minus, log_e_minus_classes, log_e_plus, log_p_mcnemar, p_text, rows_needed
 
 
 def test_no_rows_are_no_evidence() -> None:
@@ -72,3 +72,48 @@ def test_the_rows_needed_are_about_those_that_simulations_took() -> None:
     assert needed is not None
     assert 900 <= needed <= 3_000
     assert rows_needed(np.zeros(500), 0.01, 1, 0.001, classes=True) is None
+
+
+@pytest.mark.parametrize("rows", [1, 31, 32, 33, 4_095, 4_096, 4_097, 9_000])
+def test_factors_that_are_multiplied_in_groups_come_to_the_sum_of_logarithms(rows: int) -> None:
+    y = np.random.default_rng(rows).uniform(-1, 1, rows)
+    y[::3] = 0
+    logs = np.log1p(np.outer(bets(), y)).sum(axis=1)
+    assert log_e_plus(y) == pytest.approx(logs.max() + math.log(np.exp(logs - logs.max()).sum()) - math.log(48), rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize(("b", "c"), [(0, 0), (7, 2), (40, 60), (300, 250)])
+def test_the_closed_form_is_the_mixture_over_every_bet(b: int, c: int) -> None:
+    """2^(b+c+1) B(b+1, c+1) P(Beta(b+1, c+1) > ½) = the integral over λ in [0, 1] of (1 + λ)^b (1 - λ)^c."""
+    bet = np.linspace(0, 1, 200_001)
+    with np.errstate(divide="ignore"):
+        logs = b * np.log1p(bet) + (c * np.log1p(-bet) if c else 0.0)
+    wealth = np.exp(logs - logs.max())
+    integral = float((wealth[:-1] + wealth[1:]).sum() / 2 / 200_000)
+    assert log_e_classes(b, c) == pytest.approx(logs.max() + math.log(integral), abs=1e-4)
+
+
+@pytest.mark.parametrize(("b", "c", "n"), [(0, 0, 0), (3, 5, 100), (80, 70, 900)])
+def test_evidence_against_a_gain_is_the_same_from_counts(b: int, c: int, n: int) -> None:
+    y = np.repeat([1.0, -1.0, 0.0], [b, c, n - b - c])
+    assert log_e_minus_classes(b, c, n, 0.01) == pytest.approx(log_e_minus(y, 0.01), abs=1e-9)
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_the_rows_needed_are_the_smallest_n_that_keeps_to_both_bounds(classes: bool) -> None:  # noqa: FBT001  a parameter of the test
+    y = np.repeat([1.0, -1.0, 0.0], [900, 300, 8_800])
+    found = rows_needed(y, 0.01, 3, 0.001, classes=classes)
+    grown = [float(np.log1p(bet * y).mean()) for bet in bets()]
+    best = int(np.argmax(grown))
+    gain, variance = grown[best], float(np.log1p(bets()[best] * y).var())
+
+    def suffices(n: int) -> bool:
+        rest = 0.5 * math.log(n) if classes else math.log(16)
+        return n * gain - 1.96 * math.sqrt(n * variance) >= math.log(3 / 0.001) + rest and y.mean() - 1.96 * y.std() / math.sqrt(n) >= 0.01
+
+    assert found == next(n for n in range(1, 100_000) if suffices(n))
+
+
+def test_no_number_of_rows_accepts_what_lies_below_the_minimum_effect() -> None:
+    assert rows_needed(np.repeat([1.0, 0.0], [5, 995]), 0.01, 1, 0.001, classes=True) is None
+    assert rows_needed(np.zeros(0), 0.01, 1, 0.001, classes=True) is None

@@ -8,9 +8,11 @@ import numpy as np
 from watchtower.core.answers import coded, read_answers
 from watchtower.core.importance import change, harm
 from watchtower.core.inputs import feed
+from watchtower.core.pictures import Pictures
 from watchtower.core.slicing import column_at
 from watchtower.model_stores import Artefact
 from watchtower.nouns.batch import Column, FeatureType, Floats
+from watchtower.nouns.inputs import InputSettings
 from watchtower.nouns.settings import PredictionSettings
 from watchtower.runners import Runner, RunnerSession
 
@@ -30,7 +32,7 @@ class Question:
     columns: Mapping[str, Column]
     rows: int
     types: Mapping[str, FeatureType]
-    inputs: Mapping[str, tuple[str, ...]]
+    inputs: Mapping[str, InputSettings]
     prediction: PredictionSettings
     device: str
     labels: Floats | None = None
@@ -87,6 +89,7 @@ def _shuffled(question: Question, name: str, random: np.random.Generator) -> dic
 
 
 def _answers(session: RunnerSession, question: Question, columns: Mapping[str, Column], classes: dict[str, int]) -> Floats:
-    outputs = session.run(feed(session.inputs(), columns, question.types, question.inputs, question.rows))
+    filled = feed(session.inputs(), columns, question.types, question.inputs, question.rows)
+    outputs = session.run({name: values for name, values in filled.items() if not isinstance(values, Pictures)})
     answers = read_answers(outputs.arrays, outputs.columns, question.prediction)
     return coded(answers, classes) if isinstance(answers, tuple) else answers

@@ -83,7 +83,7 @@ def test_versions_run_on_the_same_batches_in_turn(tmp_path: Path) -> None:
     effect = np.array([0.5, -0.5, 0.0])[country.codes]
     assert np.asarray(live.answers) == pytest.approx(1 / (1 + np.exp(amount.values - effect)), abs=1e-6)
     assert (live.version, candidate.version, live.deterministic) == ("2", "1", True)
-    assert len(live.batch_seconds) == len(candidate.batch_seconds) == 2 + 3
+    assert len(live.batch_seconds) == len(candidate.batch_seconds) == 37  # turns of 16 and 32 rows; the first one warms up
     assert live.reference is not None
     assert len(live.reference) == 300
     assert bench(job(two, one))[0].reference is None

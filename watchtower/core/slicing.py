@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from watchtower.nouns.batch import Column, FeatureType, Floats, GpuColumns, Ints, Messages, NumberColumn, PredictionBatch, TextColumn, VectorColumn
 
 
-def column_at(column: Column, rows: Ints) -> Column:
-    """The values of *rows*."""
+def column_at(column: Column, rows: Ints | slice) -> Column:
+    """The values of *rows*; a slice copies nothing."""
     bad = None if column.bad is None else column.bad[rows]
     if isinstance(column, TextColumn):
         return TextColumn(column.codes[rows], column.names, bad)

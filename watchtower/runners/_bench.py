@@ -1,22 +1,30 @@
-"""The child's side of a trial: runs versions on the same rows, batch by batch, in turn."""
+"""The child's side of a trial: runs versions on the same rows, turn by turn."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from watchtower.core.answers import read_answers
-from watchtower.core.inputs import Feed, feed
+from watchtower.core.inputs import Feed, InputSpec, feed
+from watchtower.core.pictures import Pictures
+from watchtower.core.slicing import column_at
+from watchtower.core.tensors import Tensor
 from watchtower.model_stores import Artefact
-from watchtower.nouns.batch import Column, FeatureType, Floats
+from watchtower.nouns.batch import Column, FeatureType
 from watchtower.nouns.errors import ShadowError
+from watchtower.nouns.inputs import InputSettings
 from watchtower.nouns.settings import PredictionSettings
-from watchtower.runners import Outputs, Runner, RunnerSession
+from watchtower.runners import Room, Runner, RunnerSession
+from watchtower.runners._lane import Answers, Lane, Ran
+from watchtower.runners._onnx_nodes import CPU
+from watchtower.runners._sampling import Sampler
 
-BATCH = 256
+__all__ = ["Answers", "Bench", "Job", "Ran", "Rows"]
+TURNS = 32
+"""About so many turns has each version, so that their times can be compared in pairs."""
+_LEAST, _MOST = 16, 65536
+_FED_BYTES = 2**26
 _KEPT = 6
-Answers = Floats | tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,23 +44,9 @@ class Job:
     rows: Rows
     reference: Rows | None
     types: Mapping[str, FeatureType]
-    inputs: Mapping[str, tuple[str, ...]]
+    inputs: Mapping[str, InputSettings]
     prediction: PredictionSettings
     device: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ran:
-    """One version's answers; *failure* says why there are none. *batch_seconds* are of the same batches for every version, reference rows first."""
-
-    version: str
-    answers: Answers = ()
-    reference: Answers | None = None
-    batch_seconds: Floats = field(default_factory=lambda: np.zeros(0))
-    provider: str = ""
-    memory_bytes: int = 0
-    deterministic: bool = True
-    failure: str = ""
 
 
 class Bench:
@@ -64,104 +58,87 @@ class Bench:
     def __call__(self, job: object) -> tuple[Ran, ...]:
         """Each version's answers, in the job's order; a version that fails says why and takes none along."""
         assert isinstance(job, Job)
-        lanes = [self._lane(job, artefact) for artefact in job.artefacts]
-        if job.reference is not None:
-            _race(lanes, job.reference, on_reference=True)
-        _race(lanes, job.rows, on_reference=False)
-        return tuple(lane.finished() for lane in lanes)
-
-    def _lane(self, job: Job, artefact: Artefact) -> "_Lane":
-        key = (artefact.version, artefact.sha256, job.device)
         try:
-            session = self._sessions.pop(key, None) or job.runner.open(artefact, job.device)
+            room = job.runner.room([each for each in job.artefacts if _key(each, job.device) not in self._sessions], job.device)
         except ShadowError as error:
-            return _Lane(artefact.version, job, None, str(error))
+            return tuple(Ran(each.version, failure=str(error)) for each in job.artefacts)
+        if room.waits:
+            return tuple(Ran(each.version, waits=room.waits) for each in job.artefacts)
+        lanes = [self._lane(job, artefact, room) for artefact in job.artefacts]
+        sampler = Sampler()
+        try:
+            if job.reference is not None:
+                _race(job, lanes, job.reference, sampler, on_reference=True)
+            _race(job, lanes, job.rows, sampler, on_reference=False)
+        finally:
+            sampler.stop()
+        return tuple(lane.finished(with_reference=job.reference is not None, usage=sampler.usage(lane.ran.version)) for lane in lanes)
+
+    def _lane(self, job: Job, artefact: Artefact, room: Room) -> Lane:
+        key = _key(artefact, room.device)
+        try:
+            session = self._sessions.pop(key, None) or job.runner.open(artefact, room.device)
+        except ShadowError as error:
+            return Lane(artefact.version, job.prediction, None, failure=str(error), note=room.note)
         self._sessions[key] = session
         for old in list(self._sessions)[: -max(_KEPT, len(job.artefacts))]:
             self._sessions.pop(old).close()
-        return _Lane(artefact.version, job, session)
+        return Lane(artefact.version, job.prediction, session, note=room.note)
 
 
-class _Lane:
-    """One version on its way through a job."""
-
-    def __init__(self, version: str, job: Job, session: RunnerSession | None, failure: str = "") -> None:
-        self._job = job
-        self._session = session
-        self._pieces: dict[bool, list[Answers]] = {True: [], False: []}
-        self._seconds: list[float] = []
-        self._feed: Feed = {}
-        self._ran = Ran(version, failure=failure)
-
-    def prepare(self, rows: Rows) -> None:
-        """Fills the inputs and runs the first batch twice, unmeasured: to warm up, and to see whether the same inputs give the same answers."""
-        with _Caught(self):
-            if self._session is not None and not self._ran.failure and rows.count:
-                self._feed = feed(self._session.inputs(), rows.columns, self._job.types, self._job.inputs, rows.count)
-                first, second = (self._session.run(_slice(self._feed, 0)) for _ in range(2))
-                same = self._ran.deterministic and _same(first, second)
-                self._ran = replace(self._ran, provider=first.provider, memory_bytes=first.memory_bytes, deterministic=same)
-
-    def run(self, start: int, *, on_reference: bool) -> None:
-        """Runs the batch that begins at *start*."""
-        with _Caught(self):
-            if self._session is not None and not self._ran.failure:
-                outputs = self._session.run(_slice(self._feed, start))
-                self._seconds.append(float(outputs.batch_seconds.sum()))
-                self._pieces[on_reference].append(read_answers(outputs.arrays, outputs.columns, self._job.prediction))
-
-    def fail(self, reason: str) -> None:
-        """No answers of this version count."""
-        self._ran = replace(self._ran, failure=reason)
-
-    def finished(self) -> Ran:
-        """What came of it."""
-        if self._ran.failure:
-            return self._ran
-        reference = _joined(self._pieces[True]) if self._job.reference is not None else None
-        return replace(self._ran, answers=_joined(self._pieces[False]), reference=reference, batch_seconds=np.array(self._seconds))
+def turn_of(rows: int) -> int:
+    """How many rows a version runs before another has its turn: a power of two, so that there are 16 to 32 turns; at least 16 rows."""
+    return min(_MOST, max(_LEAST, 1 << max(0, -(-rows // TURNS) - 1).bit_length()))
 
 
-class _Caught:
-    """Turns a ShadowError inside into the lane's failure."""
-
-    def __init__(self, lane: _Lane) -> None:
-        self._lane = lane
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        """A version that does not run fails alone."""
-        if not isinstance(error, ShadowError):
-            return False
-        self._lane.fail(str(error))
-        return True
+def _key(artefact: Artefact, device: str) -> tuple[str, str, str]:
+    return artefact.version, artefact.sha256, device
 
 
-def _race(lanes: Sequence[_Lane], rows: Rows, *, on_reference: bool) -> None:
-    for lane in lanes:
-        lane.prepare(rows)
-    for number, start in enumerate(range(0, rows.count, BATCH)):
-        for lane in _in_turn(lanes, number):
-            lane.run(start, on_reference=on_reference)
+def _race(job: Job, lanes: Sequence[Lane], rows: Rows, sampler: Sampler, *, on_reference: bool) -> None:
+    """Every version runs every turn; versions whose models want the same share what they are fed, which is made some turns ahead, within 64 MiB."""
+    size = turn_of(rows.count)
+    start, ahead = 0, 1
+    while start < rows.count:
+        stop = min(rows.count, start + ahead * size)
+        columns = {name: column_at(column, slice(start, stop)) for name, column in rows.columns.items()}
+        feeds = _fed(job, lanes, columns, stop - start)
+        for first in range(start, stop, size):
+            _turn(lanes, feeds, slice(first - start, min(first + size, stop) - start), sampler, number=first // size, on_reference=on_reference)
+        if start == 0 and any(lane.runs and lane.ran.provider != CPU for lane in lanes):
+            sampler.start(job.runner.meter())
+        width = max((_bytes(each) for each in feeds.values()), default=0) / (stop - start)
+        start, ahead = stop, max(1, int(_FED_BYTES / max(1.0, width) / size))
 
 
-def _in_turn(lanes: Sequence[_Lane], number: int) -> Iterator[_Lane]:
-    """Every batch another version goes first, so that a warm cache favours none."""
+def _turn(lanes: Sequence[Lane], feeds: Mapping[tuple[InputSpec, ...], Feed], rows: slice, sampler: Sampler, *, number: int, on_reference: bool) -> None:  # noqa: PLR0913  one step
+    """Every turn another version goes first, so that a warm cache favours none."""
+    pieces: dict[tuple[InputSpec, ...], dict[str, Tensor]] = {}
     first = number % len(lanes)
-    yield from (*lanes[first:], *lanes[:first])
+    for lane in (*lanes[first:], *lanes[:first]):
+        if lane.runs:
+            if lane.specs not in pieces:
+                pieces[lane.specs] = {name: _rows_of(values, rows) for name, values in feeds[lane.specs].items()}
+            sampler.whose = lane.ran.version
+            lane.turn(pieces[lane.specs], on_reference=on_reference)
 
 
-def _slice(inputs: Feed, start: int) -> dict[str, NDArray[np.generic]]:
-    return {name: values[start : start + BATCH] for name, values in inputs.items()}
+def _fed(job: Job, lanes: Sequence[Lane], columns: Mapping[str, Column], rows: int) -> dict[tuple[InputSpec, ...], Feed]:
+    feeds: dict[tuple[InputSpec, ...], Feed] = {}
+    for lane in lanes:
+        if lane.runs and lane.specs not in feeds:
+            try:
+                feeds[lane.specs] = feed(lane.specs, columns, job.types, job.inputs, rows)
+            except ShadowError as error:
+                lane.fail(str(error))
+    return feeds
 
 
-def _same(first: Outputs, second: Outputs) -> bool:
-    return all(np.array_equal(array, second.arrays[name], equal_nan=array.dtype.kind == "f") for name, array in first.arrays.items())
+def _rows_of(values: Tensor | Pictures, rows: slice) -> Tensor:
+    """A tensor without rows is for all of them."""
+    return values[rows] if isinstance(values, Pictures) or values.ndim else values
 
 
-def _joined(pieces: Sequence[Answers]) -> Answers:
-    if pieces and isinstance(pieces[0], tuple):
-        return tuple(each for piece in pieces for each in piece)
-    return np.concatenate([np.asarray(piece, dtype=np.float64) for piece in pieces]) if pieces else np.zeros(0)
+def _bytes(fed: Feed) -> int:
+    """Of what is in memory already: pictures are made turn by turn."""
+    return sum(values.nbytes for values in fed.values() if isinstance(values, np.ndarray))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchtower.nouns.errors import ShadowError
-from watchtower.runners._onnx_session import Arrays, Binding, Loaded, OnnxSession, OrtValue
+from watchtower.runners._onnx_session import Arrays, Binding, Loaded, OnnxSession, OrtValue, cut
 from watchtower.runners._pinned import Pinned
 
 CUDA_DEVICE = "cuda"
@@ -60,7 +60,7 @@ class BoundSession(OnnxSession):
         if not self._bindable or not rows:
             return super()._all(inputs, rows, batch)
         self._prepare(inputs, rows, batch)
-        pieces = [{name: values[start : start + self._rows] for name, values in inputs.items()} for start in range(0, rows, self._rows)]
+        pieces = [cut(inputs, start, start + self._rows) for start in range(0, rows, self._rows)]
         done, seconds = self._in_flight(pieces) if self._threads is not None and len(pieces) > 1 else self._one_by_one(pieces)
         columns: dict[str, tuple[object, ...]] = {}
         counts = [min(self._rows, rows - start) for start in range(0, rows, self._rows)]
@@ -153,7 +153,7 @@ class _Slot:
         self._rows = rows
         self._ort = onnxruntime
         self._binding, self._names, self._number, self._fixed = session.bound_to()
-        self._host = {name: Pinned((rows, *values.shape[1:]), values.dtype) for name, values in inputs.items()}
+        self._host = {name: Pinned((rows, *values.shape[1:]) if values.ndim else (), values.dtype) for name, values in inputs.items()}
         self._device: dict[str, OrtValue] = {}
         for name, pinned in self._host.items():
             value = self._place(pinned.array.shape, pinned.array.dtype)
@@ -168,8 +168,11 @@ class _Slot:
         """The outputs for *piece*, filled up to the bound number of rows."""
         for name, values in piece.items():
             host = self._host[name].array
-            host[: len(values)] = values
-            host[len(values) :] = values[-1:]
+            if values.ndim:
+                host[: len(values)] = values
+                host[len(values) :] = values[-1:]
+            else:
+                host[...] = values
             self._device[name].update_inplace(host)
         if self._fixed and not self._outputs:
             self._fix_outputs()

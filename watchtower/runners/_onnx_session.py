@@ -107,7 +107,7 @@ class OnnxSession:
 
     def run(self, inputs: Arrays) -> Outputs:
         """Runs all rows, in batches; ShadowError says what the model did not like."""
-        rows = len(next(iter(inputs.values())))
+        rows = next((len(values) for values in inputs.values() if values.ndim), 1)
         batch = self._fixed or self._wanted or self._rows_in_one_call(inputs, rows)
         pieces, seconds, columns = self._all(inputs, rows, batch)
         if self._fresh and rows:
@@ -132,7 +132,7 @@ class OnnxSession:
         pieces, seconds = [], []
         columns: dict[str, tuple[object, ...]] = {}
         for start in range(0, rows, batch):
-            piece = inputs if rows <= batch else {name: values[start : start + batch] for name, values in inputs.items()}
+            piece = inputs if rows <= batch else cut(inputs, start, start + batch)
             answers, took = self._answers(piece, min(batch, rows - start), columns)
             pieces.append(answers)
             seconds.append(took)
@@ -140,7 +140,7 @@ class OnnxSession:
 
     def _answers(self, piece: Arrays, rows: int, columns: dict[str, tuple[object, ...]]) -> tuple[dict[str, NDArray[np.generic]], float]:
         short = (self._fixed or 0) - rows
-        fed = {name: np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) for name, values in piece.items()} if short > 0 else piece
+        fed = {name: _filled_up(values, short) for name, values in piece.items()} if short > 0 else piece
         began = time.perf_counter()
         try:
             answers = self._session.run(self._outputs, fed)
@@ -201,6 +201,15 @@ class OnnxSession:
                 with contextlib.suppress(Exception):
                     self._session.end_profiling()
             shutil.rmtree(self._loaded.profile, ignore_errors=True)
+
+
+def cut(inputs: Arrays, start: int, stop: int) -> Arrays:
+    """Those rows of every input; what has no rows is for all of them."""
+    return {name: values[start:stop] if values.ndim else values for name, values in inputs.items()}
+
+
+def _filled_up(values: NDArray[np.generic], short: int) -> NDArray[np.generic]:
+    return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if values.ndim else values
 
 
 def trouble(error: Exception) -> str:

@@ -16,8 +16,11 @@ from watchtower.nouns.batch import Floats
 from watchtower.nouns.errors import ShadowError, Unavailable
 from watchtower.runners import Runner
 from watchtower.runners._bench import Answers, Job, Ran
+from watchtower.runners.onnx import CUDA, TENSORRT
 
 log = logging.getLogger(__name__)
+ON_DEVICE = frozenset({CUDA, TENSORRT})
+"""Providers whose memory is on a device that others use too."""
 _BENCH = "watchtower.runners._bench:Bench"
 
 
@@ -38,20 +41,37 @@ class Running:
         self._child.kill()
 
     def ran(self, job: Job, time_limit: timedelta) -> Sequence[Ran]:
-        """Runs *job* in the child. Where that crashes or hangs each version is run alone, so that only the guilty one fails; times are then not paired."""
+        """Runs *job* in the child. Where that crashes or hangs each version is run alone, so that only the guilty one fails; times are then not paired.
+
+        What ran out of memory, or made the device fail, beside others is run alone too. What held a device ends, so that its memory is free at once.
+        """
         if not job.artefacts:
             return ()
         try:
-            return self._asked(job, time_limit)
+            found = self._asked(job, time_limit)
         except ShadowError as error:
             log.warning("trial_child_failed versions=%s reason=%s", ",".join(each.version for each in job.artefacts), error)
-            return [self._alone(replace(job, artefacts=(artefact,)), time_limit) for artefact in job.artefacts]
+            found = [self._alone(job, artefact, time_limit) for artefact in job.artefacts]
+        else:
+            found = self._again(job, found, time_limit)
+        if any(each.provider in ON_DEVICE or each.waits for each in found):
+            self.rest()
+        return found
 
-    def _alone(self, job: Job, time_limit: timedelta) -> Ran:
+    def _again(self, job: Job, found: Sequence[Ran], time_limit: timedelta) -> Sequence[Ran]:
+        """*found*, with what may have failed by another version's doing run again, alone."""
+        if len(found) == 1 or not any(each.alone for each in found):
+            return found
+        log.warning("trial_versions_alone versions=%s", ",".join(each.version for each in found if each.alone))
+        return [self._alone(job, artefact, time_limit) if each.alone else each for each, artefact in zip(found, job.artefacts, strict=True)]
+
+    def _alone(self, job: Job, artefact: Artefact, time_limit: timedelta) -> Ran:
+        """In a fresh child: what another version did to the last one does not count."""
+        self.rest()
         try:
-            return replace(self._asked(job, time_limit)[0], batch_seconds=np.zeros(0))
+            return replace(self._asked(replace(job, artefacts=(artefact,)), time_limit)[0], batch_seconds=np.zeros(0))
         except ShadowError as error:
-            return Ran(job.artefacts[0].version, failure=str(error))
+            return Ran(artefact.version, failure=str(error))
 
     def _asked(self, job: Job, time_limit: timedelta) -> Sequence[Ran]:
         away = Unavailable("the daemon stops: the trial goes on with the next one")
@@ -105,7 +125,7 @@ def with_answers(run: KeptRun, ran: Ran | None, artefact: Artefact | None, class
     if run.failure or ran is None or artefact is None:
         return run
     if ran.failure:
-        return replace(run, failure=ran.failure, provider=ran.provider)
+        return replace(run, failure=ran.failure, provider=ran.provider, note=ran.note or run.note)
     answers = _coded(ran.answers, classes) if rows else np.zeros(0)
     known = replace(
         run,
@@ -113,6 +133,9 @@ def with_answers(run: KeptRun, ran: Ran | None, artefact: Artefact | None, class
         provider=ran.provider or run.provider,
         memory_bytes=max(run.memory_bytes, ran.memory_bytes),
         deterministic=run.deterministic and ran.deterministic,
+        jitter=max(run.jitter, ran.jitter),
+        note=ran.note or run.note,
+        usage=ran.usage or run.usage,
         reference=run.reference if ran.reference is None else _coded(ran.reference, classes),
     )
     timed = rows + (0 if ran.reference is None else len(ran.reference)) if len(ran.batch_seconds) else 0

@@ -15,7 +15,7 @@ from watchtower.core.trialling import Drift, assemble, drift, sample, scale_of
 from watchtower.model_stores import ModelStore
 from watchtower.nouns.batch import FeatureType, Floats, PredictionBatch, Schema
 from watchtower.nouns.errors import ConfigError, ShadowError
-from watchtower.nouns.evidence import Judgement, Trial
+from watchtower.nouns.evidence import Diagnosis, Judgement, Trial, Verdict
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import Profile
 from watchtower.nouns.settings import FileReference, Watched
@@ -86,7 +86,10 @@ class TrialRoom:
         kept = gathering.begun(plan, self.store.trials.load(key_of(plan)), through, terms.rows)
         kept, batch, expired = gathering.extended(plan, kept, through, Schema(terms.types(stored), terms.watched.prediction.kind))
         if plan.candidates and (batch is not None or not kept.runs):
-            kept = self._run(plan, kept, batch, stored, terms)
+            ran = self._run(plan, kept, batch, stored, terms)
+            if isinstance(ran, str):
+                return _waiting(plan, through, ran, ended)
+            kept = ran
         trial = self._trial(plan, kept, stored, terms, ended=ended, expired=expired)
         judgement = replace(judge(trial, terms.watched.evidence), judged_at=through)
         if kept.minimum_effect is None and kept.runs:
@@ -108,8 +111,8 @@ class TrialRoom:
 
     # ------------------------------------------------------------------------------------------------- runs
 
-    def _run(self, plan: Plan, kept: Kept, batch: PredictionBatch | None, stored: StoredReference | None, terms: Terms) -> Kept:
-        """*kept* with the answers of every version to the new rows and, at the first look, to the reference rows."""
+    def _run(self, plan: Plan, kept: Kept, batch: PredictionBatch | None, stored: StoredReference | None, terms: Terms) -> Kept | str:
+        """*kept* with the answers of every version to the new rows and, at the first look, to the reference rows; or why nothing may run now."""
         reference = None if kept.runs else self._reference(plan, stored, terms)
         chosen_rows = None if reference is None else _sampled(reference, terms.rows)
         if not kept.runs:
@@ -128,6 +131,9 @@ class TrialRoom:
             device=terms.device,
         )
         ran = {each.version: each for each in self._running.ran(job, terms.time_limit)}
+        waits = next((each.waits for each in ran.values() if each.waits), "")
+        if waits:
+            return waits
         classes = {name: code for code, name in enumerate(kept.classes)}
         after = tuple(with_answers(run, ran.get(run.version), artefacts.get(run.version), classes, rows.count) for run in runs)
         return replace(kept, runs=after, classes=tuple(classes))
@@ -178,9 +184,18 @@ class TrialRoom:
 def not_kept(watched: Watched) -> str:
     """Why kept rows cannot be re-run, "" where they can: they lack features that the model takes, as far as `inputs:` says which."""
     left_out = watched.kept.left_out if watched.kept is not None else frozenset()
-    taken = {name for names in watched.inputs.values() for name in names} or {*watched.features}
+    named = {name for own in watched.inputs.values() for name in (*own.features, *((own.image.feature,) if own.image is not None else ()))}
+    taken = named or {*watched.features}
     lacking = sorted(left_out & taken)
     return f"kept rows lack {', '.join(lacking)}, which is not kept raw" if lacking else ""
+
+
+def _waiting(plan: Plan, through: datetime, reason: str, ended: str) -> Judgement:
+    """The device has no room: nothing was run and nothing is kept, so that the next look takes the same rows."""
+    log.info("trial_waited model=%s plan=%s reason=%s", plan.model, plan.id, reason)
+    text = f"{reason} ({ended})" if ended else reason
+    evidence: dict[str, object] = {"rows": 0, "live": plan.live, "waits": reason}
+    return Judgement(Verdict.INCONCLUSIVE, Diagnosis.UNKNOWN, text, plan.candidates[0], final=bool(ended), evidence=evidence, judged_at=through)
 
 
 def drift_of(plan: Plan, kept: Kept, stored: StoredReference | None, alpha: float) -> Drift:

@@ -1,0 +1,60 @@
+"""What the tests of the target kubernetes put into a cluster, strict or real."""
+
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+IMAGE = "registry.example/fraud:{version}"
+AT = "/spec/template/spec/containers/0/image"
+
+
+class World(Protocol):
+    """A namespace of a cluster."""
+
+    sick: set[str]
+
+    def create(self, plural: str, found: Json) -> Json: ...
+
+    def get(self, plural: str, name: str) -> Json: ...
+
+    def items(self, plural: str) -> list[Json]: ...
+
+    def patch(self, plural: str, name: str, operations: list[Json]) -> Json: ...
+
+    def delete(self, plural: str, name: str) -> None: ...
+
+    def settle(self) -> None: ...
+
+
+def deployment(image: str, name: str = "fraud", **spec: Any) -> Json:
+    """A Deployment of one container; its pods carry a label, an annotation and a variable too."""
+    pods = {"containers": [{"name": "model", "image": image, "env": [{"name": "MODEL_VERSION", "value": "s3://models/fraud/1/"}]}]}
+    template = {"metadata": {"labels": {"app": name, "model-version": "1"}, "annotations": {"models.example/version": "1"}}, "spec": pods}
+    return {"metadata": {"name": name}, "spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}}, "template": template, **spec}}
+
+
+def fraud(world: World, *versions: str, **spec: Any) -> Json:
+    """The Deployment `fraud`, which had these versions one after the other."""
+    world.create("deployments", deployment(IMAGE.format(version=versions[0]), **spec))
+    world.settle()
+    for version in versions[1:]:
+        image_is(world, version)
+        world.settle()
+    return world.get("deployments", "fraud")
+
+
+def image_is(world: World, version: str) -> None:
+    """Somebody deploys *version*."""
+    world.patch("deployments", "fraud", [{"op": "replace", "path": AT, "value": IMAGE.format(version=version)}])
+
+
+def pod(name: str, colour: str, *, ready: bool = True) -> Json:
+    """A pod of one colour."""
+    made: Json = {"metadata": {"name": name, "labels": {"app": "fraud", "colour": colour}}, "spec": {"containers": [{"name": "model", "image": "x"}]}}
+    if ready:
+        made["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return made
+
+
+def service(colour: str) -> Json:
+    """A Service that sends its traffic to one colour."""
+    return {"metadata": {"name": "fraud"}, "spec": {"selector": {"app": "fraud", "colour": colour}, "ports": [{"port": 80}]}}

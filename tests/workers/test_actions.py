@@ -170,7 +170,6 @@ def test_a_source_that_is_away_is_asked_again_and_holds_up_no_other_plan(store: 
     [
         (Far(names="3"), {}, "live version unclear: the target names 3"),
         (Far(breaks=RollbackError("no such folder")), {}, "live version unclear: the target cannot be read (no such folder)"),
-        (Far(), {"frozen": lambda _: True}, "frozen:"),
     ],
 )
 def test_a_guard_holds_an_accepted_trial(store: Store, far: Far, changes: dict[str, object], words: str) -> None:

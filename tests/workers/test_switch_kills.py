@@ -18,7 +18,9 @@ from watchtower.rollback_targets.directory import Directory
 from watchtower.store import Store
 from watchtower.workers.actions import Actions, Steering
 url, folder = sys.argv[1:]
-worker = Actions(Store.open(url, now=lambda: at(0)), lambda _: Steering(Directory(path=folder).open), lambda *_: ACCEPTED)
+store = Store.open(url, now=lambda: at(0))
+store.hold_file_lock()
+worker = Actions(store, lambda _: Steering(Directory(path=folder).open), lambda *_: ACCEPTED)
 while worker.step(at(0)):
     pass
 """

@@ -104,7 +104,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
         feeds=feeds,
         intake=intake,
         evaluator=evaluator,
-        actions=Actions(store, Standings(settings).steering, room.look, heard=ears.moved),
+        actions=Actions(store, Standings(settings).steering, room.look, heard=ears.moved, clock=clock.now, size=settings.window.size),
         room=room,
         analyst=analyst,
         outbox=Outbox(store, {name: each.open() for name, each in settings.notifiers.items()}, _letter_writers(settings), heard=metrics.told),

@@ -89,6 +89,7 @@ def build_replay(loaded: Loaded, source: Source, files: Sequence[Path], *, by_ti
         act=False,
         input_ended=lambda: parts[0].ended,
         heard=lambda _plan, _fact, move: _each(ears.decided, move.decisions),
+        size=settings.window.size,
     )
     feeds = [Feed(session, source.format), *([labels] if labels is not None else [])]
     intake = build_intake(settings, store, references, feeds, ears.committed, live=False)

@@ -1,5 +1,6 @@
 """What a model's settings say about acting."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -7,10 +8,11 @@ from functools import partial
 from watchtower.config.settings import ModelSettings, Settings
 from watchtower.core.versions import Standing
 from watchtower.line import Response
-from watchtower.model_stores import ModelStoreSession
+from watchtower.model_stores import ModelStore, ModelStoreSession
 from watchtower.nouns.limits import Limits
 from watchtower.nouns.settings import GuardSettings
-from watchtower.workers.actions import Steering
+from watchtower.rollback_targets import RollbackTarget
+from watchtower.workers.guarding import Steering
 
 LEAST_VERIFY = timedelta(minutes=1)
 
@@ -56,4 +58,17 @@ class Standings:
         its = self.settings.model(model)
         if its.rollback is None:
             return Steering()
-        return Steering(partial(its.rollback.target.open_for, model), its.rollback.guards)
+        digest = None if its.artifacts is None else partial(_digest, its.artifacts)
+        return Steering(partial(its.rollback.target.open_for, model), its.rollback.guards, _place(its.rollback.target), digest)
+
+
+def _digest(artifacts: ModelStore, version: str) -> str:
+    """The version's artefact, verified now."""
+    return artifacts.open().fetch(version).sha256
+
+
+def _place(target: RollbackTarget) -> str:
+    """What a target switches: its namespace where it has one, since what lives there shares its fate; else what its settings say, secrets left out."""
+    if "namespace" in type(target).model_fields:
+        return f"{target.kind_name()} {getattr(target, 'context', None)} {getattr(target, 'namespace', None)}"
+    return f"{target.kind_name()} {hashlib.sha256(target.model_dump_json().encode()).hexdigest()}"

@@ -6,6 +6,13 @@ import signal
 VARIABLE = "WATCHTOWER_KILL_AT"
 STOP = "WATCHTOWER_STOP_AT"
 """Of :data:`VARIABLE`'s form; the process stops there until it gets SIGCONT, and then goes on as if no time had passed."""
+_RECORDED = ("judged", "approved", "prepared", "switched", "switch_failed", "frozen", "stopped", "deadline_passed", "cleared", "asked")
+PLAN_POINTS = (
+    *(f"plan.{when}_commit.{kind}" for kind in _RECORDED for when in ("before", "after")),
+    *("evaluation.before_commit", "evaluation.after_commit", "plan.verified"),
+    *("switch.before_state", "switch.after_state", "switch.before_call", "switch.confirmed", "switch.after_call"),
+)
+"""Every point that a plan passes: before and after each fact is committed, before and after its target is asked and called, after it is verified."""
 _SIGNS = ((VARIABLE, signal.SIGKILL), (STOP, signal.SIGSTOP))
 
 

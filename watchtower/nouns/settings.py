@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from watchtower.nouns.batch import FeatureType, PredictionKind
+from watchtower.nouns.freezing import FreezeWindow, Traffic
+from watchtower.nouns.inputs import Input
 from watchtower.nouns.kept import KeepTerms
 from watchtower.nouns.written import Duration, Frozen, PathText
 
@@ -133,6 +135,10 @@ class GuardSettings(Frozen):
     """``3 per 1d``."""
     max_age: Duration = timedelta(minutes=15)
     """Evidence older than this decides nothing."""
+    minimum_traffic: Traffic | None = None
+    """With less than this nothing is switched: the traffic could not show what comes of it."""
+    freeze: tuple[FreezeWindow, ...] = ()
+    """When nothing is switched: weekly times of day, and spans of dates."""
 
 
 class CapacitySettings(Frozen):
@@ -179,8 +185,8 @@ class Watched(Frozen):
     """Versions that are never gone back to."""
     assume: Literal["reference_is_good"] | None = None
     """Labelled reference rows of another version than the live one count as evidence."""
-    inputs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """ONNX input -> the features stacked on axis 1."""
+    inputs: dict[str, Input] = Field(default_factory=dict)
+    """ONNX input -> the features stacked on axis 1, pictures by reference, or a value."""
     evidence: EvidenceSettings = EvidenceSettings()
     """How sure a verdict must be."""
     importance: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)

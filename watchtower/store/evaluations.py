@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from watchtower.edges.points import reached
 from watchtower.nouns.decision import Decision
 from watchtower.nouns.errors import Fenced
+from watchtower.nouns.facts import AllResolved
 from watchtower.nouns.labels import Joined
 from watchtower.nouns.memory import Evaluation, Memory
 from watchtower.nouns.profile import Profile
@@ -17,6 +18,7 @@ from watchtower.nouns.window import Window, micros
 from watchtower.store.chains import append_facts
 from watchtower.store.codec import decode
 from watchtower.store.database import Database
+from watchtower.store.freezes import without_cleared
 from watchtower.store.history import add_changes
 from watchtower.store.labels import put_join
 from watchtower.store.lease import Lease
@@ -56,7 +58,9 @@ class EvaluationRows:
         if memory.plan is not None and evaluation.facts:
             memory = leaving(memory, memory.plan)
         with self._lease.as_leader() as tx:
-            _check(tx, load_memory(tx, model), memory, window)
+            stored = load_memory(tx, model)
+            _check(tx, stored, memory, window)
+            memory = without_cleared(memory, stored)
             row = {"model": model, "window_start": micros(window.start), "window_end": micros(window.end), "live": evaluation.board.live}
             tx.execute(sa.insert(windows).values(row))
             insert_profiles(tx, model, window, profiles)
@@ -73,6 +77,8 @@ class EvaluationRows:
             _put_board(tx, evaluation, window)
             reached("evaluation.before_commit")
         reached("evaluation.after_commit")
+        if any(isinstance(fact, AllResolved) for fact in evaluation.facts):
+            reached("plan.verified")
 
     def decisions(self, limit: int) -> list[Decision]:
         """The last *limit* decisions, newest first."""

@@ -42,6 +42,11 @@ class Lease:
             self._take(tx, over=None)
             yield tx
 
+    def lead(self) -> None:
+        """Takes or renews the lease, and does nothing else. Fenced where another one holds it."""
+        with self.as_leader():
+            pass
+
     def hold_file_lock(self) -> None:
         """Makes this the only daemon on the store's file until the process ends, however it ends, and takes over the lease.
 

@@ -6,24 +6,27 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from watchtower.core.opening import others
 from watchtower.core.versions import left
 from watchtower.edges.points import reached
 from watchtower.nouns.decision import DecisionKind
 from watchtower.nouns.errors import Fenced
-from watchtower.nouns.facts import Fact
+from watchtower.nouns.facts import Asked, Fact
 from watchtower.nouns.incident import Incident, IncidentState, Moment
 from watchtower.nouns.memory import Memory
 from watchtower.nouns.plan import Move, Plan
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import micros
 from watchtower.store.audit import AuditRow, AuditRows
 from watchtower.store.chains import append_facts
 from watchtower.store.codec import Json, decode, encode, incident_json
 from watchtower.store.database import Database
+from watchtower.store.lease import Lease
 from watchtower.store.memories import add_decisions, load_incident, load_memory, put_incident, put_memory
 from watchtower.store.tables import incidents, plans
 
 _REMEMBERED = 50
-_MOMENTS = {"judged": "verdict", "switched": "switched", "serving": "serving", "fired": "trial"}
+_MOMENTS = {"judged": "verdict", "switched": "switched", "serving": "serving", "faded": "serving", "fired": "trial"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,30 @@ class IncidentRow:
 class PlanRows:
     """Plans, their facts, and the incidents they belong to."""
 
-    def __init__(self, database: Database) -> None:
-        """Over *database*."""
+    def __init__(self, database: Database, lease: Lease) -> None:
+        """Over *database*; *lease* says who may act."""
         self._database = database
+        self._lease = lease
 
     def open_plans(self) -> list[Plan]:
         """The plans that can still move, oldest first; at most one a model."""
         with self._database.reading() as tx:
             found = tx.execute(sa.select(plans.c.body).where(plans.c.is_open).order_by(plans.c.opened_at, plans.c.id)).scalars().all()
         return [decode(body, Plan) for body in found]
+
+    def held_plans(self) -> list[Plan]:
+        """The newest plan of each model, where guards hold it that have not cleared yet."""
+        newer = plans.alias()
+        last = sa.select(sa.func.max(newer.c.opened_at)).where(newer.c.model == plans.c.model).scalar_subquery()
+        with self._database.reading() as tx:
+            found = tx.execute(sa.select(plans.c.body).where(plans.c.step == str(Step.HELD), plans.c.opened_at == last).order_by(plans.c.model)).scalars().all()
+        return [plan for plan in (decode(body, Plan) for body in found) if plan.guards and not plan.cleared and not plan.by]
+
+    def of_incident(self, incident: str) -> list[Plan]:
+        """The plans of an incident, oldest first; the one plan of that id where it names a plan; [] where it names neither."""
+        wanted = sa.select(plans.c.body).where(sa.or_(plans.c.incident == incident, plans.c.id == incident)).order_by(plans.c.opened_at, plans.c.id)
+        with self._database.reading() as tx:
+            return [decode(body, Plan) for body in tx.execute(wanted).scalars().all()]
 
     def plan(self, plan_id: str) -> Plan:
         """The plan of that id; KeyError where there is none."""
@@ -82,13 +100,40 @@ class PlanRows:
         """See :meth:`AuditRows.broken_link`."""
         return AuditRows(self._database).broken_link(plan_id)
 
-    def record(self, plan: Plan, fact: Fact, move: Move, now: datetime) -> Plan:
+    def begin(self, fact: Asked, move: Move, incident: Incident | None, now: datetime) -> Plan:
+        """Stores the plan that a person asked for, and the *incident* that tells of it (None: a guard held it, so nothing happens and nobody is told).
+
+        Fenced where another plan of the model is open, or an evaluation came between.
+        """
+        with self._database.writing() as tx:
+            put_plan(tx, move.plan, 0)
+            append_facts(tx, move.plan.id, [fact], now)
+            add_decisions(tx, move.decisions)
+            if incident is not None:
+                memory = load_memory(tx, move.plan.model)
+                put_incident(tx, incident, now)
+                before = others(memory, incident.id)
+                put_memory(tx, _remembering(replace(memory, incident=incident, plan=move.plan, others=before), move.plan, move))
+            reached(f"plan.before_commit.{fact.kind}")
+        reached(f"plan.after_commit.{fact.kind}")
+        return move.plan
+
+    def confirm(self, plan: Plan) -> None:
+        """Right before the target is called: that we still lead, and that *plan* is still at the revision that decided it. Fenced where either is not so."""
+        with self._lease.as_leader() as tx:
+            found = tx.execute(sa.select(plans.c.revision).where(plans.c.id == plan.id)).scalar()
+        if found != plan.revision:
+            msg = f"plan {plan.id} is no longer at revision {plan.revision}: its target was not called"
+            raise Fenced(msg)
+
+    def record(self, plan: Plan, fact: Fact, move: Move, now: datetime, *, leading: bool = False) -> Plan:
         """Appends *fact* to the audit and moves *plan* to ``move.plan``, with its decisions, the incident's timeline and the model's memory.
 
-        One transaction. Fenced where the stored revision is no longer ``plan.revision`` (0: it must not be stored yet). Returns the plan as stored.
+        One transaction. Fenced where the stored revision is no longer ``plan.revision`` (0: it must not be stored yet), and with *leading* where another
+        replica leads: what a worker concludes is the leader's to write, what a person said is anybody's. Returns the plan as stored.
         """
         moved = replace(move.plan, revision=plan.revision + 1)
-        with self._database.writing() as tx:
+        with self._lease.as_leader() if leading else self._database.writing() as tx:
             put_plan(tx, moved, plan.revision)
             append_facts(tx, moved.id, [fact], now)
             add_decisions(tx, move.decisions)
@@ -98,7 +143,9 @@ class PlanRows:
                 memory = replace(memory, incident=incident)
             put_memory(tx, memory)
             reached("plan.before_commit")
+            reached(f"plan.before_commit.{fact.kind}")
         reached("plan.after_commit")
+        reached(f"plan.after_commit.{fact.kind}")
         return moved
 
 

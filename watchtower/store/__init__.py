@@ -6,6 +6,7 @@ from typing import Self
 
 from watchtower.nouns.incident import IncidentState
 from watchtower.store.analyses import AnalysisRows
+from watchtower.store.artefacts import ArtefactRows
 from watchtower.store.audit import AuditRows
 from watchtower.store.calibrations import CalibrationRows
 from watchtower.store.codec import Json
@@ -55,6 +56,7 @@ class Store:
         self.told = ToldRows(database)
         self.references = ReferenceRows_(database)
         self.trials = TrialRows(database, now)
+        self.artefacts = ArtefactRows(database, now)
         self.analyses = AnalysisRows(database, now)
         self.readings = ReadingRows(database)
         self.history = HistoryRows(database)

@@ -9,6 +9,7 @@ import pytest
 from tests.runners.models import logistic, placed, two_outputs
 from watchtower.nouns.batch import Column, FeatureType, NumberColumn, PredictionKind, TextColumn
 from watchtower.nouns.errors import ShadowError
+from watchtower.nouns.inputs import InputSettings
 from watchtower.nouns.settings import PredictionSettings
 from watchtower.runners._importance import Permuter, Question
 from watchtower.runners.onnx import Onnx
@@ -76,4 +77,4 @@ def test_classes_change_or_not(tmp_path: Path) -> None:
 
 def test_a_model_that_does_not_fit_the_rows_says_so(question: Question) -> None:
     with pytest.raises(ShadowError, match="does not fit the logged features"):
-        Permuter()(replace(question, inputs={"X": ("a",)}))
+        Permuter()(replace(question, inputs={"X": InputSettings(features=("a",))}))

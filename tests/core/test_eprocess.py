@@ -108,7 +108,7 @@ def test_the_rows_needed_are_the_smallest_n_that_keeps_to_both_bounds(classes: b
     gain, variance = grown[best], float(np.log1p(bets()[best] * y).var())
 
     def suffices(n: int) -> bool:
-        rest = 0.5 * math.log(n) if classes else math.log(16)
+        rest = 0.5 * math.log(n) if classes else n * gain - math.log(sum(math.exp(n * each) for each in grown) / 48)
         return n * gain - 1.96 * math.sqrt(n * variance) >= math.log(3 / 0.001) + rest and y.mean() - 1.96 * y.std() / math.sqrt(n) >= 0.01
 
     assert found == next(n for n in range(1, 100_000) if suffices(n))

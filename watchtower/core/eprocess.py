@@ -63,7 +63,8 @@ def log_p_mcnemar(b: int, c: int) -> float:
 def rows_needed(y: Floats, m: float, candidates: int, alpha: float, *, classes: bool) -> int | None:
     """The smallest n with n·g - 1.96 √(n·v) >= ln(k/α) + h and d̂ - 1.96 sd/√n >= m; None where no n would do.
 
-    g and v are mean and variance of ln(1 + λY) at the best λ; h = ½ ln n for classes, ln 16 for losses. *candidates* is k, or k·g where g grounds are in use.
+    g and v are mean and variance of ln(1 + λY) at the best λ; h = ½ ln n for classes; for losses what mixing the bets costs, n·g - ln(1/48 Σⱼ exp(n·gⱼ)), which
+    is about ln 16 where the best bet lies among others, and up to ln 48 where it is the largest. *candidates* is k, or k times the grounds in use.
     """
     if not len(y):
         return None
@@ -75,8 +76,8 @@ def rows_needed(y: Floats, m: float, candidates: int, alpha: float, *, classes: 
     for_effect = (_SURE * float(y.std()) / spare) ** 2
 
     def suffices(n: int) -> bool:
-        wanted = math.log(candidates / alpha) + (0.5 * math.log(n) if classes else math.log(16))
-        return n >= for_effect and n * gain - _SURE * math.sqrt(n * variance) >= wanted
+        expected = n * gain - 0.5 * math.log(n) if classes else _mixed(n * grown)
+        return n >= for_effect and expected - _SURE * math.sqrt(n * variance) >= math.log(candidates / alpha)
 
     return _smallest(suffices)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from watchtower.core import wording
+from watchtower.core import changes, wording
 from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Verdict
 from watchtower.nouns.facts import (
@@ -54,9 +54,12 @@ def judged(plan: Plan, fact: Judged, now: datetime) -> Move:
         judged_at=fact.judged_at,
         decided_at=fact.judged_at,
         guards=answer.guards,
+        asked_at=now if answer.step is Step.AWAITING_APPROVAL else None,
         deadline=now + plan.limits.approval_within if answer.step is Step.AWAITING_APPROVAL else None,
     )
-    return Move(after, (decision(after, answer.kind, fact.judged_at),), wording.verdict(after))
+    differing = changes.short(fact.evidence.get("changed"))
+    note = wording.verdict(after) + (f". What differs: {differing}" if differing else "")
+    return Move(after, (decision(after, answer.kind, fact.judged_at),), note)
 
 
 def _answer(plan: Plan, fact: Judged) -> _Answer:

@@ -17,6 +17,8 @@ from watchtower.nouns.errors import ShadowError, Unavailable
 from watchtower.runners import Runner
 from watchtower.runners._bench import Answers, Job, Ran
 from watchtower.runners.onnx import CUDA, TENSORRT
+from watchtower.store.artefacts import ArtefactRows
+from watchtower.workers.artefacts import unchanged
 
 log = logging.getLogger(__name__)
 ON_DEVICE = frozenset({CUDA, TENSORRT})
@@ -87,15 +89,17 @@ class Running:
         return answer
 
 
-def fetched(runs: Sequence[KeptRun], artifacts: ModelStore | None, model: str, runner: Runner) -> tuple[dict[str, Artefact], tuple[KeptRun, ...]]:
-    """The artefacts of the versions that still run, and the runs with what failed; an artefact that changed during the trial fails."""
+def fetched(
+    runs: Sequence[KeptRun], artifacts: ModelStore | None, model: str, runner: Runner, seen: ArtefactRows | None = None
+) -> tuple[dict[str, Artefact], tuple[KeptRun, ...]]:
+    """The artefacts of the versions that still run, and the runs with what failed; one that changed during the trial, or since it was first *seen*, fails."""
     found: dict[str, Artefact] = {}
     after = []
     for run in runs:
         failure = run.failure
         if not failure:
             try:
-                found[run.version] = _artefact(run, artifacts, model, runner)
+                found[run.version] = _artefact(run, artifacts, model, runner, seen)
             except ShadowError as error:
                 failure = str(error)
         after.append(replace(run, failure=failure))
@@ -112,8 +116,10 @@ def artefact_of(version: str, artifacts: ModelStore | None, model: str, runner: 
     return artifacts.open().fetch(version)
 
 
-def _artefact(run: KeptRun, artifacts: ModelStore | None, model: str, runner: Runner) -> Artefact:
+def _artefact(run: KeptRun, artifacts: ModelStore | None, model: str, runner: Runner, seen: ArtefactRows | None) -> Artefact:
     artefact = artefact_of(run.version, artifacts, model, runner)
+    if seen is not None and runner.NEEDS_ARTEFACT:
+        unchanged(seen, model, artefact)
     if run.sha256 and artefact.sha256 != run.sha256:
         msg = f"the artefact of version {run.version} changed during the trial: {artefact.path}"
         raise ShadowError(msg)

@@ -26,6 +26,7 @@ from watchtower.runners.onnx import Onnx
 from watchtower.store import Store
 from watchtower.store.references import StoredReference
 from watchtower.workers.accepted import accepted_inputs
+from watchtower.workers.artefacts import changed
 from watchtower.workers.comparing import ReferenceInputs, reference_inputs
 from watchtower.workers.gathering import Gathering, key_of
 from watchtower.workers.rows import RowReader
@@ -80,26 +81,37 @@ class TrialRoom:
         *ended* says why no further row will come. A version that cannot be re-run is BROKEN evidence, never an error; Unavailable
         only where the store is, or after :meth:`end`. The child stays warm until a judgement is final.
         """
-        terms = self.terms(plan.model)
-        stored = self.store.references.load(plan.model)
-        gathering = Gathering(self.store.windows, self.rows, self.size, with_ids=self.labels_of is not None, not_kept=not_kept(terms.watched))
-        kept = gathering.begun(plan, self.store.trials.load(key_of(plan)), through, terms.rows)
-        kept, batch, expired = gathering.extended(plan, kept, through, Schema(terms.types(stored), terms.watched.prediction.kind))
-        if plan.candidates and (batch is not None or not kept.runs):
-            ran = self._run(plan, kept, batch, stored, terms)
-            if isinstance(ran, str):
-                return _waiting(plan, through, ran, ended)
-            kept = ran
-        trial = self._trial(plan, kept, stored, terms, ended=ended, expired=expired)
-        judgement = replace(judge(trial, terms.watched.evidence), judged_at=through)
-        if kept.minimum_effect is None and kept.runs:
-            kept = replace(kept, minimum_effect=effect_of(trial, terms.watched.evidence))
-        self.store.trials.save(key_of(plan), packed(kept))
-        said = (plan.model, plan.id, trial.rows, judgement.verdict, judgement.final, judgement.reason)
+        kept = self._gathering(plan).begun(plan, self.store.trials.load(key_of(plan)), through, self.terms(plan.model).rows)
+        kept, judgement = self.weigh(plan, kept, through, ended)
+        if kept.plan:
+            self.store.trials.save(key_of(plan), packed(kept))
+        said = (plan.model, plan.id, kept.rows, judgement.verdict, judgement.final, judgement.reason)
         log.info("trial_looked model=%s plan=%s rows=%d verdict=%s final=%s reason=%s", *said)
         if judgement.final:
             self.rest()
         return judgement
+
+    def weigh(self, plan: Plan, kept: Kept, through: datetime, ended: str = "") -> tuple[Kept, Judgement]:
+        """*kept* with the windows up to *through* and their answers, and what it comes to; nothing is written. The child stays warm."""
+        terms = self.terms(plan.model)
+        stored = self.store.references.load(plan.model)
+        schema = Schema(terms.types(stored), terms.watched.prediction.kind)
+        grown, batch, expired = self._gathering(plan).extended(plan, kept, through, schema)
+        if plan.candidates and (batch is not None or not grown.runs):
+            ran = self._run(plan, grown, batch, stored, terms)
+            if isinstance(ran, str):
+                return kept, _waiting(plan, through, ran, ended)
+            grown = ran
+        trial = self._trial(plan, grown, stored, terms, ended=ended, expired=expired)
+        judgement = replace(judge(trial, terms.watched.evidence), judged_at=through)
+        if grown.minimum_effect is None and grown.runs:
+            grown = replace(grown, minimum_effect=effect_of(trial, terms.watched.evidence))
+        said_of_both = changed(terms.artifacts, plan.live, judgement.candidate) if judgement.final else None
+        return grown, replace(judgement, evidence={**judgement.evidence, **({"changed": said_of_both} if said_of_both else {})})
+
+    def _gathering(self, plan: Plan) -> Gathering:
+        watched = self.terms(plan.model).watched
+        return Gathering(self.store.windows, self.rows, self.size, with_ids=self.labels_of is not None, not_kept=not_kept(watched))
 
     def rest(self) -> None:
         """Ends the child and gives its memory back; the next look starts another."""
@@ -118,7 +130,7 @@ class TrialRoom:
         if not kept.runs:
             kept = _with_reference(kept, chosen_rows, stored, terms)
         runs = kept.runs or tuple(KeptRun(version) for version in (plan.live, *plan.candidates))
-        artefacts, runs = fetched(runs, terms.artifacts, plan.model, terms.runner)
+        artefacts, runs = fetched(runs, terms.artifacts, plan.model, terms.runner, self.store.artefacts)
         rows = Rows(batch.features, len(batch)) if batch is not None else Rows({}, 0)
         job = Job(
             runner=terms.runner,

@@ -17,6 +17,7 @@ DISTANCE = "{kind: above, measure: performance.mae, value: 0.8}"
 LATENCY = "{kind: above, measure: latency.p50, value: 0.05}"
 EMPTY = "{kind: above, measure: quality.missing_share, feature: '*', value: 0.1}"
 LOST = "{kind: above, measure: prediction.psi, value: 0.2}"
+UNTIL_SILENT = ", no_data: resolve"
 SWITCHED, HELD, WAITING = "verifying", "held", "awaiting_approval"
 
 
@@ -24,7 +25,7 @@ SWITCHED, HELD, WAITING = "verifying", "held", "awaiting_approval"
 class Scenario:
     """One model's story: *make* writes it, *rules* watch it, the rest is what must come of it.
 
-    *labelled*: it runs in the daemon that labels are configured for. *settings*: further lines of the model's settings. *verdict* None: no trial at all.
+    *labelled*: it runs in the daemon that labels are configured for. *settings*: `dry` or `approval`. *rest*: further keys of its rules.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Scenario:
     respond: str = "[rollback]"
     version: str = ""
     number: bool = False
-    trials: int = 1
+    rest: str = ""
     decided: Sequence[str] = field(default_factory=tuple)
 
 
@@ -58,7 +59,7 @@ def wrong_preprocessing(service: Service) -> None:
     service.place("1", GOOD)
     service.place("2", ALIKE)
     service.serve(10, "1")
-    service.serve(24, "2", served=lambda x: x * np.array([-1, 1, 1, 0.2]))
+    service.serve(24, "2", served=lambda x: x * np.array([-1, 1, 1, 0.2]) + 1)
 
 
 def drifted(x: Floats) -> Floats:
@@ -140,7 +141,7 @@ def upstream_sends_nothing(service: Service) -> None:
 
 def candidate_worse(service: Service) -> None:
     """Version 2 answers otherwise than version 1 did, because it is better."""
-    service.place("1", WORSE, reference=False)
+    service.place("1", WORSE)
     service.place("2", GOOD)
     service.serve(10, "1")
     service.serve(24, "2")
@@ -268,12 +269,12 @@ SCENARIOS = (
     Scenario("candidate-cut", candidate_cut, "broken", ["unknown"], HELD, "does not load"),
     Scenario("live-missing", live_missing, "broken", ["unknown"], HELD, "model.onnx"),
     Scenario("no-candidate", damaged_weights, "broken", ["unknown"], HELD, "no earlier healthy version", candidate=None, healthy=()),
-    Scenario("little-traffic", little_traffic, "inconclusive", ["unknown"], HELD, "labelled rows", rules=(NEVER_GOOD_ENOUGH,), labelled=True),
+    Scenario("little-traffic", little_traffic, "inconclusive", ["unknown"], HELD, "labelled rows", rules=(NEVER_GOOD_ENOUGH,), labelled=True, rest=UNTIL_SILENT),
     Scenario("equal-versions", equal_versions, "reject", ["unknown", "concept_drift"], HELD, "not lower", rules=(NEVER_GOOD_ENOUGH,), labelled=True),
     Scenario("flapping", flapping, "reject", ["data_drift"], HELD, "going back would not help", rules=(INPUTS,)),
     Scenario("newest-is-bad-too", newest_is_bad_too, "accept", ["model_regression"], SWITCHED, "candidate error", healthy=("1", "2")),
     Scenario("number-with-labels", number_with_labels, "accept", ["model_regression"], SWITCHED, "n=", rules=(DISTANCE,), labelled=True, number=True),
-    Scenario("labels-are-selected", labels_are_selected, "inconclusive", ["unknown"], HELD, "selection", rules=(NEVER_GOOD_ENOUGH,), labelled=True),
+    Scenario("labels-are-selected", labels_are_selected, "inconclusive", ["unknown"], HELD, "selection", rules=(NEVER_GOOD_ENOUGH,), labelled=True, rest=UNTIL_SILENT),
     Scenario("no-two-answers-alike", no_two_answers_alike, "broken", ["serving_skew", "unknown"], HELD, "differ"),
     Scenario("only-a-dry-run", only_a_dry_run, "accept", ["model_regression"], HELD, "dry run", settings=("dry",)),
     Scenario("wanted-by-hand", wanted_by_hand, "accept", ["model_regression"], WAITING, "approval", settings=("approval",)),

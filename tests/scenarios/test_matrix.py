@@ -4,6 +4,7 @@ Two daemons (one with labels) watch all the models at once, so the incidents are
 """
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.end_to_end.running import Daemon, Json, free_port, listed, watchtower
 from tests.scenarios.matrix import HELD, SCENARIOS, SWITCHED, Scenario
 from tests.scenarios.world import FEATURES, Service, write_logs
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 SETTINGS = """\
 source: {{kind: file, path: predictions.jsonl, format: {{kind: watchtower_json}}}}
 {labels}
@@ -34,7 +35,7 @@ MODEL = """\
     rollback: {{target: {{kind: directory, path: models/{name}}}, approval: {approval}, verify_within: 1h}}
 """
 LABELS = "labels: {kind: file, path: labels.jsonl, wait: 24h}"
-WITHIN = 150.0
+WITHIN = 200.0
 """Seconds for all the trials of one daemon on a busy machine."""
 Outcomes = dict[str, Json]
 
@@ -57,7 +58,7 @@ def rules(scenario: Scenario) -> list[str]:
     dry = ", dry_run: true" if "dry" in scenario.settings else ""
     return [
         f"{{name: {scenario.name}-{i}, model: {scenario.name}{scenario.version}, when: {when}, over: 2 windows, hold: 2 windows, "
-        f"severity: page, respond: {scenario.respond}, notify: [terminal]{dry}}}"
+        f"severity: page, respond: {scenario.respond}, notify: [terminal]{dry}{scenario.rest}}}"
         for i, when in enumerate(scenario.rules)
     ]
 
@@ -91,11 +92,8 @@ def outcomes(root: Path, labelled: bool) -> Outcomes:  # noqa: FBT001  which of 
                 found.setdefault(str(incident["model"]), {}).update(incident)
             return all(decided(found.get(each.name, {}).get("plan")) for each in chosen)  # type: ignore[arg-type]
 
-        try:
+        with suppress(AssertionError):  # each test says what is missing of its own
             daemon.wait_until(all_decided, WITHIN, "every plan is decided")
-        except AssertionError as late:
-            open_plans = {each.name: found.get(each.name, {}).get("plan") for each in chosen if not decided(found.get(each.name, {}).get("plan"))}  # type: ignore[arg-type]
-            pytest.fail(f"{late}\nstill open: {json.dumps(open_plans, indent=1)}")
         daemon.wait_until(lambda: not any(_switching(each) for each in found.values()), 10, "nothing is being switched")
         assert daemon.stop()[0] == 0
     told = json.loads(watchtower("status", "--json", folder=root).stdout)
@@ -126,9 +124,8 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcomes]:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
 def test_it_is_diagnosed_judged_and_decided_as_the_matrix_says(scenario: Scenario, request: pytest.FixtureRequest) -> None:
     root, found = request.getfixturevalue("labelled" if scenario.labelled else "unlabelled")
-    incident = found[scenario.name]
-    plan = incident["plan"]
-    assert isinstance(plan, dict)
+    plan = found.get(scenario.name, {}).get("plan")
+    assert isinstance(plan, dict), f"no plan was decided within {WITHIN:g} s"
     assert (plan["verdict"], plan["step"]) == (scenario.verdict, scenario.step), plan["reason"]
     assert plan["diagnosis"] in scenario.diagnosis, plan["reason"]
     assert scenario.says in str(plan["reason"])

@@ -76,7 +76,7 @@ class Net:
 GOOD = Net(TRUTH)
 ALIKE = Net(TRUTH + np.array([0.01, -0.01, 0.02, -0.01]), 0.01)
 DAMAGED = Net(TRUTH * np.array([-0.4, 1, 1, 0.2]), 0.6)
-WORSE = Net(TRUTH * np.array([-1, 0.3, -0.5, 0.2]), -0.8)
+WORSE = Net(TRUTH * np.array([-1, 0.3, -0.5, 0.2]), -2.5)
 
 
 def probability(x: Floats) -> Floats:

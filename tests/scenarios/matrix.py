@@ -269,12 +269,16 @@ SCENARIOS = (
     Scenario("candidate-cut", candidate_cut, "broken", ["unknown"], HELD, "does not load"),
     Scenario("live-missing", live_missing, "broken", ["unknown"], HELD, "model.onnx"),
     Scenario("no-candidate", damaged_weights, "broken", ["unknown"], HELD, "no earlier healthy version", candidate=None, healthy=()),
-    Scenario("little-traffic", little_traffic, "inconclusive", ["unknown"], HELD, "labelled rows", rules=(NEVER_GOOD_ENOUGH,), labelled=True, rest=UNTIL_SILENT),
+    Scenario(
+        "little-traffic", little_traffic, "inconclusive", ["unknown"], HELD, "labelled rows", rules=(NEVER_GOOD_ENOUGH,), labelled=True, rest=UNTIL_SILENT
+    ),
     Scenario("equal-versions", equal_versions, "reject", ["unknown", "concept_drift"], HELD, "not lower", rules=(NEVER_GOOD_ENOUGH,), labelled=True),
     Scenario("flapping", flapping, "reject", ["data_drift"], HELD, "going back would not help", rules=(INPUTS,)),
     Scenario("newest-is-bad-too", newest_is_bad_too, "accept", ["model_regression"], SWITCHED, "candidate error", healthy=("1", "2")),
     Scenario("number-with-labels", number_with_labels, "accept", ["model_regression"], SWITCHED, "n=", rules=(DISTANCE,), labelled=True, number=True),
-    Scenario("labels-are-selected", labels_are_selected, "inconclusive", ["unknown"], HELD, "selection", rules=(NEVER_GOOD_ENOUGH,), labelled=True, rest=UNTIL_SILENT),
+    Scenario(
+        "labels-are-selected", labels_are_selected, "inconclusive", ["unknown"], HELD, "selection", rules=(NEVER_GOOD_ENOUGH,), labelled=True, rest=UNTIL_SILENT
+    ),
     Scenario("no-two-answers-alike", no_two_answers_alike, "broken", ["serving_skew", "unknown"], HELD, "differ"),
     Scenario("only-a-dry-run", only_a_dry_run, "accept", ["model_regression"], HELD, "dry run", settings=("dry",)),
     Scenario("wanted-by-hand", wanted_by_hand, "accept", ["model_regression"], WAITING, "approval", settings=("approval",)),

@@ -83,8 +83,7 @@ class TrialRoom:
         """
         kept = self._gathering(plan).begun(plan, self.store.trials.load(key_of(plan)), through, self.terms(plan.model).rows)
         kept, judgement = self.weigh(plan, kept, through, ended)
-        if kept.plan:
-            self.store.trials.save(key_of(plan), packed(kept))
+        self.store.trials.save(key_of(plan), packed(kept))
         said = (plan.model, plan.id, kept.rows, judgement.verdict, judgement.final, judgement.reason)
         log.info("trial_looked model=%s plan=%s rows=%d verdict=%s final=%s reason=%s", *said)
         if judgement.final:

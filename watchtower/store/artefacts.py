@@ -38,10 +38,12 @@ class ArtefactRows:
         self._now = now
 
     def first_seen(self, model: str, version: str, sha256: str) -> Seen:
-        """What is recorded of that version; *sha256*, recorded now, where nothing was."""
+        """What is recorded of that version; *sha256*, recorded now (unless the store is only read), where nothing was."""
         found = self.recorded(model, version)
         if found is not None:
             return found
+        if self._database.read_only:
+            return Seen(sha256, self._now())
         with self._database.writing() as tx:
             row = {"model": model, "version": version, "sha256": sha256, "seen_at": micros(self._now())}
             tx.execute(insert(artefacts).values(row).on_conflict_do_nothing())

@@ -37,6 +37,7 @@ class Database:
         self._name = name
         self._closed = False
         self.path = path
+        self.read_only = False
 
     @classmethod
     def open(cls, url: str, *, read_only: bool) -> "Database":
@@ -49,6 +50,7 @@ class Database:
         engine = _engine(path, read_only=read_only)
         sa.event.listen(engine, "begin", _begin)
         database = cls(engine, url if path is None else str(path), path)
+        database.read_only = read_only
         try:
             database._prepare(read_only=read_only)
         except BaseException:

@@ -46,6 +46,8 @@ class Plan:
     """Who asked for it by hand, "" where a rule did."""
     decided_at: datetime | None = None
     """When the switch was decided: the judgement's time, or when a person approved or asked."""
+    asked_at: datetime | None = None
+    """When approval was asked for."""
     approved_by: str = ""
     """Who said yes last, whether or not a guard held it."""
     guards: tuple[str, ...] = ()

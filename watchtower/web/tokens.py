@@ -28,6 +28,12 @@ class Tokens:
             found |= hmac.compare_digest(known, given)
         return found
 
+    def name(self, authorization: str | None) -> str:
+        """Which token an Authorization header carries, for the audit: ``token 2`` is the second of the file; "" where it is none."""
+        given = _token(authorization or "")
+        found = [number for number, known in enumerate(self._known, start=1) if hmac.compare_digest(known, given)]
+        return f"token {found[0]}" if found else ""
+
     def _refresh(self) -> None:
         """Reads again where the file changed; an unreadable or empty one keeps the last good tokens."""
         try:

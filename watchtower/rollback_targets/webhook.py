@@ -20,6 +20,8 @@ from watchtower.rollback_targets import _addresses as addresses
 from watchtower.rollback_targets._errors import Moved
 from watchtower.rollback_targets._webhook_far import FIRST_PAUSE, LONGEST_PAUSE, Asked, Far, signing_key
 
+READ_WITHIN = 15.0
+"""Seconds that looking alone may take."""
 _MOVED = frozenset({409, 412})
 _KEPT = 2_000
 
@@ -116,7 +118,7 @@ class WebhookSession:
 
     def state(self) -> State:
         """The version and the token that `current_url` names."""
-        return self._far.read(time.monotonic() + self._limit)
+        return self._far.read(time.monotonic() + min(self._limit, READ_WITHIN))
 
     def switch_to(self, candidate: str, *, expected: str | None, token: str = "", key: str = "", dry_run: bool = False) -> Switch:
         """Looks, posts, and looks until the candidate is named."""
@@ -146,7 +148,7 @@ class WebhookSession:
 
     def ready(self, candidate: str) -> Sequence[str]:
         """Whether `current_url` can be read, and what a dry run says, where the far end knows it."""
-        until = time.monotonic() + self._limit
+        until = time.monotonic() + min(self._limit, READ_WITHIN)
         try:
             state = self._far.read(until)
             self._with_token(state)

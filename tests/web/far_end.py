@@ -33,6 +33,9 @@ class Empty:
     def incident(self, incident_id: str) -> Json | None:  # noqa: ARG002  there is none
         return None
 
+    def rollbacks(self) -> Json:
+        return {"rollbacks": []}
+
     def report(self, incident_id: str) -> str | None:  # noqa: ARG002  there is none
         return None
 

@@ -92,5 +92,11 @@ def _show(found: Row) -> None:
     for each in _rows(found, "labels"):
         share = "" if each["kept_share"] == 1 else f" (of {cast('float', each['kept_share']):.3g} of the ids)"
         print(f"labels of {each['model']}: {each['joined']:,} joined, {each['waiting']:,} predictions wait{share}")
+    for each in _rows(found, "drills"):
+        ready = f"{each['live']} → {each['candidate']} could be done" if each["ready"] else "; ".join(map(str, cast("list[str]", each["reasons"])))
+        print(f"going back of {each['model']}, drilled {moment(each['at'])}: {ready}")
+    for each in _rows(found, "servings")[:5]:
+        by = each["by"] or {"person": "somebody", "watchtower": "watchtower"}.get(str(each["how"]), "")
+        print(f"  {moment(each['from'])} {each['model']} serves version {each['version']}{f', by {by}' if by else ''}")
     for decision in _rows(found, "decisions")[:5]:
         print(f"  {moment(decision.get('at') or decision.get('time'))} {decision.get('decision')} {decision.get('model')}: {decision.get('reason')}")

@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -27,11 +27,12 @@ from watchtower.nouns.window import Partition, Window
 from watchtower.programs.drilling import drill_regularly
 from watchtower.programs.metering import read_regularly
 from watchtower.programs.reporting import IncidentReports
-from watchtower.web.app import create_app
+from watchtower.web.app import Further, create_app
 from watchtower.web.labels_api import LabelDesk
 from watchtower.web.server import Server
 from watchtower.web.tokens import Tokens
 from watchtower.web.view import StoreView
+from watchtower.workers.artefacts import FirstSeen
 from watchtower.workers.base import Loop, Patience
 from watchtower.workers.proposals import Proposals
 from watchtower.workers.troubles import Troubles
@@ -72,7 +73,8 @@ class Daemon:
                 ("calibrator", parts.calibrator, 5.0),
             )
         }
-        self._server = _server(loaded, StoreView(parts.store, parts.metrics, self._not_ready, IncidentReports(parts.store, parts.reporter)), parts.store.labels)
+        view = StoreView(parts.store, parts.metrics, self._not_ready, IncidentReports(parts.store, parts.reporter))
+        self._server = _server(loaded, view, parts.store.labels, assembly.build_routes(loaded.settings, parts.store, lambda: self._book, clock.now))
         self._jobs = BackgroundScheduler(timezone="UTC")
         self._rules_seen = _signature(loaded)
         self._troubles = Troubles(parts.store, tuple(loaded.settings.notifiers))
@@ -199,6 +201,7 @@ class Daemon:
         self._jobs.add_job(self._look_at_cells, "interval", seconds=PROPOSE, id="proposals", max_instances=1, coalesce=True)
         read_regularly(self._jobs, self._parts.meters, self._clock.now)
         drill_regularly(self._jobs, self._parts.drills, self._clock.now)
+        drill_regularly(self._jobs, FirstSeen(self._parts.store, lambda model: self._loaded.settings.model(model).artifacts), self._clock.now, "artefacts", 300)
         self._jobs.start()
         self._heartbeat()
 
@@ -273,10 +276,11 @@ class Daemon:
         return wrong
 
 
-def _server(loaded: Loaded, view: StoreView, labels: LabelDesk) -> Server:
+def _server(loaded: Loaded, view: StoreView, labels: LabelDesk, further: Sequence[Further]) -> Server:
     its = loaded.settings.server
     tokens = Tokens(Path(its.tokens_file)) if its.tokens_file is not None else None
-    return Server(create_app(view, tokens=tokens, metrics_public=its.metrics_public, labels=labels), its.listen, has_tokens=tokens is not None)
+    app = create_app(view, tokens=tokens, metrics_public=its.metrics_public, labels=labels, further=further)
+    return Server(app, its.listen, has_tokens=tokens is not None)
 
 
 def _signature(loaded: Loaded) -> dict[str, tuple[int, int]]:

@@ -17,7 +17,7 @@ from watchtower.store.chains import append_act
 from watchtower.store.codec import Json, fact_in, stamp, stamp_micros
 from watchtower.store.database import Database
 from watchtower.store.memories import put_incident
-from watchtower.store.tables import Moment, facts, metadata, plans
+from watchtower.store.tables import Moment, facts, metadata, plans, totals
 
 FIRST, WATCHTOWER, ANNOUNCED, PERSON = "first", "watchtower", "announced", "person"
 OURSELVES = "watchtower"
@@ -95,6 +95,12 @@ class ServingRows:
         """The newest stretches, newest first, of one *model* or of all."""
         with self._database.reading() as tx:
             return servings_json(tx, model, limit)
+
+    def predictions(self, model: str) -> dict[str, int]:
+        """How many predictions each version of *model* ever served."""
+        with self._database.reading() as tx:
+            found = tx.execute(sa.select(totals.c.version, totals.c.predictions).where(totals.c.model == model)).all()
+        return {row.version: row.predictions for row in found}
 
     def announce(self, change: Announced, now: datetime) -> None:
         """Keeps an announced change, and who announced it. One that comes a little after the change itself explains it afterwards."""

@@ -1,7 +1,7 @@
 """The pages and the API: read only but for what is posted."""
 
 from asyncio import AbstractEventLoop, CancelledError, Future, Lock, get_running_loop
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from watchtower.edges.clock import Clock
 from watchtower.edges.metrics import OPENMETRICS, TEXT
 from watchtower.store.codec import Json
+from watchtower.web.doors import Doors
 from watchtower.web.labels_api import LabelDesk, labels_route
 from watchtower.web.pages import Pages
 from watchtower.web.tokens import Tokens
@@ -70,6 +71,10 @@ class _Rooms:
             return
         raise HTTPException(401, "a token is needed: Authorization: Bearer TOKEN, one of server.tokens_file", headers=_ASK)
 
+    def doors(self) -> Doors:
+        """The same for routes of other modules."""
+        return Doors(self.guard, self.guard_change, lambda token: self.tokens is not None and self.tokens.allow(f"Bearer {token}"), self.off_loop)
+
     def guard_change(self, request: Request) -> None:
         """403 where nobody may change anything, or another site's page asks; 401 where a token is needed and not given."""
         if self.tokens is None:
@@ -93,14 +98,21 @@ def _answer(ask: Callable[[], Answer], loop: AbstractEventLoop, answer: "Future[
         tell(lambda: answer.set_result(given))
 
 
-def create_app(view: StatusView, *, tokens: Tokens | None = None, metrics_public: bool = True, labels: LabelDesk | None = None) -> Starlette:
-    """The application over *view*; with *tokens* all but the public routes need one. *labels* keeps posted ones."""
+Further = Callable[[Doors], list[Route]]
+"""Routes of a module of their own."""
+
+
+def create_app(
+    view: StatusView, *, tokens: Tokens | None = None, metrics_public: bool = True, labels: LabelDesk | None = None, further: Sequence[Further] = ()
+) -> Starlette:
+    """The application over *view*; with *tokens* all but the public routes need one. *labels* keeps posted ones; *further* routes are asked first."""
     rooms = _Rooms(view, Pages(), tokens, metrics_public)
     here = Path(__file__).parent
     routes = [
         Route("/metrics", partial(_metrics, rooms)),
         Route("/healthz", partial(_healthz, rooms)),
         Route("/readyz", partial(_readyz, rooms)),
+        *(route for each in further for route in each(rooms.doors())),
         *_api(rooms),
         *([labels_route(labels, Clock().now, rooms.guard_change, rooms.off_loop)] if labels is not None else []),
         *_pages(rooms),
@@ -156,6 +168,7 @@ def _api(rooms: _Rooms) -> list[Route]:
         listed("windows", windows),
         listed("incidents", lambda _: rooms.view.incidents()),
         listed("incidents/{id}", one),
+        listed("rollbacks", lambda _: rooms.view.rollbacks()),
     ]
 
 

@@ -77,6 +77,18 @@ class ProposalRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DrillRow:
+    """A model's last drill."""
+
+    model: str
+    ready: bool
+    at: str
+    live: str
+    candidate: str | None
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """`status --json`, as far as pages show it."""
 
@@ -88,6 +100,8 @@ class Status:
     decisions: list[dict[str, str]] = field(default_factory=list)
     daemon: dict[str, bool | str | None] = field(default_factory=dict)
     proposals: list[ProposalRow] = field(default_factory=list)
+    servings: list[dict[str, str | None]] = field(default_factory=list)
+    drills: list[DrillRow] = field(default_factory=list)
 
     @property
     def waiting(self) -> int:

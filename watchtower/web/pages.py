@@ -67,7 +67,7 @@ class Pages:
         rows = msgspec.convert(found["facts"], type=list[dict[str, object]])
         facts = [msgspec.convert(row["fact"], type=dict[str, object]) for row in rows]
         judged = [fact for fact in facts if fact["kind"] == "judged"]
-        shown = {"incident": found, "facts": rows, "judged": judged[-1] if judged else None}
+        shown = {"incident": found, "judged": judged[-1] if judged else None}
         return self._render("incident.html", msgspec.convert(view.status(), type=Status), shown)
 
 

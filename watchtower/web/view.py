@@ -1,6 +1,6 @@
 """What pages and API show, and where it comes from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from watchtower.edges.metrics import Metrics
 from watchtower.nouns.alert import AlertState
+from watchtower.nouns.facts import Fact, Judged
 from watchtower.nouns.incident import Incident
 from watchtower.store import Store
 from watchtower.store.codec import Json, attribution_json, fact_json, incident_json, stamp
@@ -37,7 +38,11 @@ class StatusView(Protocol):
         ...
 
     def incident(self, incident_id: str) -> Json | None:
-        """One incident with its *timeline* and *facts*; None where there is none of that id."""
+        """One incident with its *timeline* and *facts*, and what *changed* between live and candidate; None where there is none of that id."""
+        ...
+
+    def rollbacks(self) -> Json:
+        """Every plan, newest first, and whether its record holds."""
         ...
 
     def report(self, incident_id: str) -> str | None:
@@ -80,9 +85,15 @@ class StoreView:
         if found is None:
             return None
         facts = [] if found.plan is None else self.store.plans.facts(found.plan.id)
+        audit = self.store.audit.of(incident_id)
         timeline = [{"at": stamp(each.at), "what": each.what, "text": each.text} for each in found.incident.timeline]
         told = [{"seq": row.seq, "at": stamp(row.at), "hash": row.hash, "fact": fact_json(row.fact)} for row in facts]
-        return {**incident_json(found.incident, found.plan), "timeline": timeline, "facts": told, "moved": self._moved(found.incident)}
+        kept = {"timeline": timeline, "facts": told, "audit": audit}
+        return {**incident_json(found.incident, found.plan), **kept, "moved": self._moved(found.incident), "changed": _changed(row.fact for row in facts)}
+
+    def rollbacks(self) -> Json:
+        """As the audit has them."""
+        return {"rollbacks": self.store.audit.rollbacks()}
 
     def report(self, incident_id: str) -> str | None:
         """As the reporter makes it."""
@@ -98,3 +109,9 @@ class StoreView:
     def boards(self, model: str, limit: int) -> Sequence[Json]:
         """As stored."""
         return self.store.windows.boards(model, limit)
+
+
+def _changed(facts: Iterable[Fact]) -> object:
+    """What differs between live and candidate, as the last judgement has it; None where nothing is known."""
+    judged = [fact for fact in facts if isinstance(fact, Judged)]
+    return judged[-1].evidence.get("changed") if judged else None

@@ -1,17 +1,18 @@
 """What a model's settings say about acting."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from watchtower.config.settings import ModelSettings, Settings
 from watchtower.core.versions import Standing
 from watchtower.line import Response
-from watchtower.model_stores import ModelStore, ModelStoreSession
+from watchtower.model_stores import ModelStore
 from watchtower.nouns.limits import Limits
 from watchtower.nouns.settings import GuardSettings
 from watchtower.rollback_targets import RollbackTarget
+from watchtower.workers.artefacts import Made
 from watchtower.workers.guarding import Steering
 
 LEAST_VERIFY = timedelta(minutes=1)
@@ -22,12 +23,13 @@ class Standings:
     """What a model's settings say about acting, read from settings and from the artefacts' metadata."""
 
     settings: Settings
+    made: Made = field(default_factory=Made)
 
     def response(self, model: str) -> Response:
         """For the line: who is healthy, which target, who must approve."""
         its = self.settings.model(model)
         return Response(
-            standing=Standing(its.healthy, its.unhealthy, self._created(its)),
+            standing=Standing(its.healthy, its.unhealthy, self._created(model, its)),
             target=its.rollback.target.kind_name() if its.rollback is not None else "",
             approval_required=its.rollback is not None and its.rollback.approval == "required",
             quiet=self.settings.incidents.quiet,
@@ -45,13 +47,8 @@ class Standings:
             return Limits(verify_within=usual, resolve_within=usual)
         return Limits(its.approval_within, its.verify_within or usual, its.resolve_within or usual, its.forward)
 
-    @staticmethod
-    def _created(its: ModelSettings) -> dict[str, datetime]:
-        if its.artifacts is None or not its.healthy:
-            return {}
-        store: ModelStoreSession = its.artifacts.open()
-        made = {version: store.created(version) for version in its.healthy}
-        return {version: when for version, when in made.items() if when is not None}
+    def _created(self, model: str, its: ModelSettings) -> dict[str, datetime]:
+        return {} if its.artifacts is None else self.made.of(model, its.artifacts, its.healthy)
 
     def steering(self, model: str) -> Steering:
         """For the actions: target, guards, deadlines."""

@@ -17,10 +17,10 @@ LOOK = 15
 SOON = timedelta(seconds=3)
 
 
-def drill_regularly(jobs: BackgroundScheduler, drills: Worker, now: Callable[[], datetime]) -> None:
-    """One job, the first look shortly after the start."""
-    begin = Driller(drills, now).begin
-    jobs.add_job(begin, "interval", seconds=LOOK, id="drills", max_instances=1, coalesce=True, next_run_time=now() + SOON)
+def drill_regularly(jobs: BackgroundScheduler, drills: Worker, now: Callable[[], datetime], name: str = "drills", every: int = LOOK) -> None:
+    """One job (of another *name* where it is another slow look), the first look shortly after the start."""
+    begin = Driller(drills, now, name).begin
+    jobs.add_job(begin, "interval", seconds=every, id=name, max_instances=1, coalesce=True, next_run_time=now() + SOON)
 
 
 @dataclass(slots=True)
@@ -29,18 +29,19 @@ class Driller:
 
     drills: Worker
     now: Callable[[], datetime]
+    name: str = "drills"
     thread: Thread | None = None
 
     def begin(self) -> None:
         """Begins a look, unless the last one is still under way."""
         if self.thread is None or not self.thread.is_alive():
-            self.thread = Thread(target=self._look, name="drills", daemon=True)
+            self.thread = Thread(target=self._look, name=self.name, daemon=True)
             self.thread.start()
 
     def _look(self) -> None:
         try:
             self.drills.step(self.now())
         except Unavailable as away:
-            log.warning("drills_missed reason=%s", away)
+            log.warning("%s_missed reason=%s", self.name, away)
         except Exception:
-            log.exception("drills_crashed (they are tried again)")
+            log.exception("%s_crashed (tried again)", self.name)

@@ -13,6 +13,7 @@ from watchtower.nouns.drill import Drilled
 from watchtower.nouns.errors import RollbackError
 from watchtower.rollback_targets import TargetSession
 from watchtower.store import Store
+from watchtower.workers.artefacts import verified
 
 log = logging.getLogger(__name__)
 AGAIN = timedelta(minutes=15)
@@ -58,7 +59,7 @@ class Drills:
         candidate = next(iter(versions.candidates(served, course.standing)), None)
         if not self._due(model, served.live, candidate, now):
             return False
-        drilled = Drilled(model, now, served.live, candidate, tuple(dict.fromkeys(_reasons(course, served.live, candidate, model))))
+        drilled = Drilled(model, now, served.live, candidate, tuple(dict.fromkeys(_reasons(self.store, course, served.live, candidate, model))))
         before, self._last[model] = self._last.get(model), drilled
         self.store.drills.save(drilled)
         if before is None or before.reasons != drilled.reasons:
@@ -73,14 +74,14 @@ class Drills:
         return now - last.at >= (self.every if last.ready else min(self.every, AGAIN))
 
 
-def _reasons(course: Course, live: str, candidate: str | None, model: str) -> Iterator[str]:
+def _reasons(store: Store, course: Course, live: str, candidate: str | None, model: str) -> Iterator[str]:
     """Why a rollback from *live* to *candidate* could not be done now."""
     if candidate is None:
         yield f"no healthy version to go back to from {live}: declare one (healthy:), or wait until one was live for {versions.HEALTHY_AFTER} windows"
         return
     if course.artifacts is not None:
         artifacts = course.artifacts
-        yield from _tried(f"the artefact of version {candidate}", lambda: _fetched(artifacts, candidate))
+        yield from _tried(f"the artefact of version {candidate}", lambda: _fetched(store, artifacts, model, candidate))
     yield from _tried("the target", lambda: _asked(course.target, live, candidate, model))
 
 
@@ -92,8 +93,8 @@ def _tried(what: str, ask: Callable[[], Sequence[str]]) -> Sequence[str]:
         return [f"{what}: {bad}"]
 
 
-def _fetched(artifacts: ModelStore, candidate: str) -> Sequence[str]:
-    artifacts.open().fetch(candidate)
+def _fetched(store: Store, artifacts: ModelStore, model: str, candidate: str) -> Sequence[str]:
+    verified(store, artifacts, model, candidate)
     return ()
 
 

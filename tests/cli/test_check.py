@@ -71,6 +71,25 @@ def test_connect_tries_what_is_outside_and_changes_nothing(tmp_path: Path, capsy
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("healthy", "code", "said"),
+    [
+        ("['6']", 0, "reached target of fraud: it names 7; going back to 6 would work"),
+        ("['5', '7']", 1, "FAILED  target of fraud: it names 7, and going back to 5 would fail: {m} has no folder for version '5': nothing was switched"),
+    ],
+)
+def test_connect_asks_a_target_whether_going_back_would_work(tmp_path: Path, capsys: pytest.CaptureFixture[str], healthy: str, code: int, said: str) -> None:
+    path = written(tmp_path, SOURCE + TARGET.replace("{fraud: {", f"{{fraud: {{healthy: {healthy}, "), fraud=RULE)
+    for version in ("6", "7"):
+        (tmp_path / "m" / version).mkdir(parents=True)
+    (tmp_path / "m" / "current").symlink_to("7")
+    (tmp_path / "log.jsonl").write_text("{}\n")
+    before = sorted(tmp_path.rglob("*"))
+    found, out, _ = told(["check", "--connect", "-c", str(path)], capsys)
+    assert (found, said.format(m=tmp_path / "m") in out) == (code, True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_connect_looks_into_a_store_that_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, SOURCE, fraud=RULE)
     Store.open(f"sqlite:///{tmp_path}/watchtower.db", now=Clock().now).close()

@@ -1,7 +1,8 @@
 """What `check --connect` does: looks whether everything outside answers, and changes nothing."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from watchtower.config.settings import SQLITE, Settings
 from watchtower.edges.clock import Clock
 from watchtower.model_stores import ModelStore
-from watchtower.nouns.errors import WatchtowerError
+from watchtower.nouns.errors import RollbackError, WatchtowerError
 from watchtower.rollback_targets import RollbackTarget
 from watchtower.sources import Source
 from watchtower.store import Store
@@ -39,19 +40,23 @@ def tried(settings: Settings, clock: Clock) -> Iterator[Try]:
         if model.artifacts:
             yield _try(f"artifacts of {name}", partial(_versions, model.artifacts))
         if model.rollback:
-            yield _try(f"target of {name}", partial(_named, model.rollback.target))
+            yield _try(f"target of {name}", partial(_switchable, name, model.rollback.target, model.healthy))
 
 
 def _versions(artifacts: ModelStore) -> str:
     return f"versions {', '.join(artifacts.open().versions()) or 'none'}"
 
 
-def _named(target: RollbackTarget) -> str:
-    session = target.open()
-    try:
-        return f"it names {session.current() or 'no version'}"
-    finally:
-        session.close()
+def _switchable(name: str, target: RollbackTarget, healthy: Sequence[str]) -> str:
+    """What *target* names, and whether it could be switched to the last listed healthy version beside that, or at least to what it names."""
+    with closing(target.open_for(name)) as session:
+        named = session.current()
+        candidate = next((each for each in reversed(healthy) if each != named), named)
+        in_the_way = session.ready(candidate) if candidate is not None else ()
+    if in_the_way:
+        msg = f"it names {named or 'no version'}, and going back to {candidate} would fail: {'; '.join(in_the_way)}"
+        raise RollbackError(msg)
+    return f"it names {named or 'no version'}" + (f"; going back to {candidate} would work" if candidate != named else "")
 
 
 def _store(url: str, clock: Clock) -> str:

@@ -15,7 +15,7 @@ TRITON = "{kind: triton, url: 'http://127.0.0.1:8000'}"
 @pytest.mark.parametrize("target", [COMMAND, WEBHOOK % "", TRITON])
 def test_targets_without_compare_and_set_need_a_person_or_somebody_who_accepts_the_race(tmp_path: Path, target: str) -> None:
     path = written(tmp_path, SOURCE + MODEL % (target, ""), fraud=RULE)
-    kind = target.split(",")[0].removeprefix("{kind: ")
+    kind = target.partition(",")[0].removeprefix("{kind: ")
     said = f"target {kind} has no compare-and-set: it could undo a deployment of somebody else; set approval: required, or accept_race: true"
     assert [problem.partition(": ")[2] for problem in problems(path)] == [said]
 
@@ -34,35 +34,25 @@ def test_one_that_says_that_its_far_end_refuses_has_a_compare_and_set(tmp_path: 
     assert "compare-and-set" not in "".join(warnings(written(tmp_path, SOURCE + MODEL % (target, ""), fraud=RULE)))
 
 
+NOT_FOUND = "the daemon must find it where it runs"
+READ = "http://deploy.internal is plain http beyond this machine: whoever is on the way reads it, and can change what is answered"
+FORGETS = "Triton must run with --model-control-mode=explicit, and forgets a switch when it restarts: config.pbtxt decides again"
+
+
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "column", "what", "advice"),
     [
-        (
-            "{kind: command, current: [echo], switch: [no-such-program, '{version}']}",
-            ["watchtower.yaml:2:117: no-such-program is on no folder of PATH; the daemon must find it where it runs"],
-        ),
-        ("{kind: command, current: [echo], switch: [./go]}", ["watchtower.yaml:2:117: go is not executable; the daemon must find it where it runs"]),
-        ("{kind: command, current: [echo], switch: [./none]}", ["watchtower.yaml:2:117: none is not there; the daemon must find it where it runs"]),
-        (
-            WEBHOOK % "",
-            [
-                "watchtower.yaml:2:97: http://deploy.internal is plain http beyond this machine: whoever is on the way reads it, and can change what is "
-                "answered; use https, with ca_file where the certificate is your own"
-            ],
-        ),
-        (
-            TRITON,
-            [
-                "watchtower.yaml:2:76: Triton must run with --model-control-mode=explicit, and forgets a switch when it restarts: config.pbtxt decides "
-                "again; after a rollback set version_policy there too; `watchtower check --connect` tries whether loading is allowed"
-            ],
-        ),
+        ("{kind: command, current: [echo], switch: [no-such-program, '{version}']}", 117, "no-such-program is on no folder of PATH", NOT_FOUND),
+        ("{kind: command, current: [echo], switch: [./go]}", 117, "go is not executable", NOT_FOUND),
+        ("{kind: command, current: [echo], switch: [./none]}", 117, "none is not there", NOT_FOUND),
+        (WEBHOOK % "", 97, READ, "use https, with ca_file where the certificate is your own"),
+        (TRITON, 76, FORGETS, "after a rollback set version_policy there too; `watchtower check --connect` tries whether loading is allowed"),
     ],
 )
-def test_what_a_target_cautions_about_stands_at_its_key(tmp_path: Path, target: str, said: list[str]) -> None:
+def test_what_a_target_cautions_about_stands_at_its_key(tmp_path: Path, target: str, column: int, what: str, advice: str) -> None:
     path = written(tmp_path, SOURCE + MODEL % (target, ", accept_race: true"), fraud=RULE)
     (tmp_path / "go").write_text("text")
-    assert warnings(path) == said
+    assert warnings(path) == [f"watchtower.yaml:2:{column}: {what}; {advice}"]
 
 
 def test_a_shell_string_is_refused_at_its_key(tmp_path: Path) -> None:

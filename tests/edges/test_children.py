@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from watchtower.edges.children import Child, call
@@ -23,6 +24,16 @@ from watchtower.nouns.errors import ShadowError
 def doubled(x):
     print("noise on standard output")
     return x * 2
+
+def same(x):
+    return x
+
+def filled(x):
+    x += 1
+    return float(x.sum())
+
+def expendable(x):
+    return open("/proc/self/oom_score_adj").read().strip()
 
 def wrong(x):
     raise ShadowError("input X does not fit")
@@ -115,3 +126,28 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_arrays_travel_as_they_are_in_both_directions_whatever_their_size_and_order(child: Child) -> None:
+    random = np.random.default_rng(1)
+    for rows in (0, 3, 100_000):  # nothing, through the pipe, in shared memory
+        big = random.normal(size=(rows, 4))
+        sent = {"plain": big, "columns": np.asfortranarray(big), "every second": big[::2], "whole": np.arange(rows), "words": ["a", "b"]}
+        back = child.call("targets:same", sent, time_limit=LIMIT)
+        assert isinstance(back, dict)
+        assert back.pop("words") == ["a", "b"]
+        for name, array in back.items():
+            assert np.array_equal(array, sent[name]), (name, rows)
+            assert array.flags.writeable
+
+
+def test_what_a_child_writes_into_an_array_is_seen_by_nobody_else(child: Child) -> None:
+    zeros = np.zeros(200_000)
+    assert child.call("targets:filled", zeros, time_limit=LIMIT) == 200_000.0
+    assert zeros.sum() == 0
+    assert child.call("targets:filled", zeros, time_limit=LIMIT) == 200_000.0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process say that it goes first")
+def test_a_child_is_the_first_to_go_where_memory_runs_out(child: Child) -> None:
+    assert child.call("targets:expendable", None, time_limit=LIMIT) == "1000"

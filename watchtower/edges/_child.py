@@ -1,43 +1,28 @@
 """A child process: answers calls that come over its standard input until that ends, and dies with its parent.
 
-A message is a pickle and the arrays that it refers to, which are written and read where they lie, uncopied: eight bytes (big-endian) that say how many
-parts there are, as many for the length of each, then the parts. Both ends are ours. A request is (target, argument); an answer is ("returned", value),
-("problems", problems) or ("failed", words). A target that is a class is made once and kept.
+See :mod:`watchtower.edges._message` for what travels. A request is (target, argument); an answer is ("returned", value), ("problems", problems) or
+("failed", words). A target that is a class is made once and kept.
 """
 
 import contextlib
 import ctypes
 import importlib
-import io
 import os
-import pickle
 import queue
 import signal
+import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from watchtower.edges._message import Parts, read, value_of, written
 from watchtower.nouns.errors import ConfigError, WatchtowerError
 
-LENGTH = 8
 _SET_PARENT_DEATH_SIGNAL = 1
-
-
-def parts_of(value: object) -> list[memoryview]:
-    """*value* as the parts of one message, behind their head."""
-    buffers: list[pickle.PickleBuffer] = []
-    body = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append)
-    parts = [memoryview(body), *(each.raw() for each in buffers)]
-    sizes = (len(parts), *(each.nbytes for each in parts))
-    return [memoryview(b"".join(each.to_bytes(LENGTH, "big") for each in sizes)), *parts]
-
-
-def value_of(parts: Sequence[bytearray]) -> object:
-    """What :func:`parts_of` took apart, without the head."""
-    return pickle.loads(parts[0], buffers=parts[1:])  # noqa: S301  the other end is ours
 
 
 def die_with(parent: int) -> None:
@@ -54,29 +39,16 @@ def expendable() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def read_messages(stream: BinaryIO, into: "queue.SimpleQueue[list[bytearray]]") -> None:
+def read_messages(stream: BufferedReader, beside: socket.socket, into: "queue.SimpleQueue[Parts]") -> None:
     """Hands on every message; the end of the stream means that the parent is gone or done, so this process ends at once, whatever it was doing."""
     try:
         while True:
-            count = int.from_bytes(_read(stream, LENGTH), "big")
-            sizes = _read(stream, count * LENGTH)
-            into.put([_read(stream, int.from_bytes(sizes[at : at + LENGTH], "big")) for at in range(0, len(sizes), LENGTH)])
-    except EOFError:
+            into.put(read(stream, beside))
+    except (EOFError, OSError):
         os._exit(0)
 
 
-def _read(stream: BinaryIO, size: int) -> bytearray:
-    found = bytearray(size)
-    view, at = memoryview(found), 0
-    while at < size:
-        more = cast("io.BufferedReader", stream).readinto(view[at:])
-        if not more:
-            raise EOFError
-        at += more
-    return found
-
-
-def perform(request: Sequence[bytearray], kept: dict[str, Callable[[object], object]]) -> tuple[str, object]:
+def perform(request: Parts, kept: dict[str, Callable[[object], object]]) -> tuple[str, object]:
     """Answers one request; what goes wrong is an answer too."""
     try:
         target, argument = cast("tuple[str, object]", value_of(request))
@@ -98,16 +70,17 @@ def main() -> None:
     """Serves until standard input ends; nothing but messages is ever written to the parent."""
     die_with(int(sys.argv[1]))
     expendable()
-    requests = cast("BinaryIO", os.fdopen(os.dup(0), "rb"))
+    requests = os.fdopen(os.dup(0), "rb")
     answers = cast("BinaryIO", os.fdopen(os.dup(1), "wb"))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    waiting: queue.SimpleQueue[list[bytearray]] = queue.SimpleQueue()
-    threading.Thread(target=read_messages, args=(requests, waiting), daemon=True).start()
+    beside = socket.socket(fileno=int(sys.argv[2]))
+    waiting: queue.SimpleQueue[Parts] = queue.SimpleQueue()
+    threading.Thread(target=read_messages, args=(requests, beside, waiting), daemon=True).start()
     kept: dict[str, Callable[[object], object]] = {}
     while True:
         answer = perform(waiting.get(), kept)
-        for part in parts_of(answer):
+        for part in written(answer):
             answers.write(part)
         answers.flush()
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import selectors
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 import watchtower
-from watchtower.edges._child import LENGTH, parts_of, value_of
+from watchtower.edges._message import Incoming, value_of, written
 from watchtower.nouns.errors import ConfigError, Problem, ShadowError
 
 _PIECE = 1 << 20
@@ -34,6 +35,7 @@ class Child:
         self._env = dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
+        self._beside: socket.socket | None = None
 
     def call(self, target: str, argument: object, *, time_limit: timedelta) -> object:
         """What ``module:name`` makes of *argument* in the child; a class is made once and called again and again.
@@ -43,7 +45,7 @@ class Child:
         """
         deadline = time.monotonic() + time_limit.total_seconds()
         try:
-            return _opened(self._exchange(parts_of((target, argument)), deadline))
+            return _opened(self._exchange((target, argument), deadline))
         except TimeoutError as late:
             self.close()
             msg = f"{target} took over {time_limit.total_seconds():g} s and was ended"
@@ -63,6 +65,8 @@ class Child:
             for pipe in (process.stdin, process.stdout, self._stderr):
                 if pipe is not None:
                     _let_go(pipe)
+        if self._beside is not None:
+            self._beside.close()
 
     def kill(self) -> None:
         """Ends the process alone, from any thread: a call that is under way hears of it and tidies up itself."""
@@ -75,20 +79,26 @@ class Child:
             return self._process
         self.close()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the child
-        command = [sys.executable, "-P", "-m", "watchtower.edges._child", str(os.getpid())]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=_environment(self._env), bufsize=0)  # noqa: S603  our own command
+        self._beside, theirs = socket.socketpair()
+        command = [sys.executable, "-P", "-m", "watchtower.edges._child", str(os.getpid()), str(theirs.fileno())]
+        environment = _environment(self._env)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  our own command
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=environment, bufsize=0, pass_fds=[theirs.fileno()]
+            )
         _widened((self._process.stdin, self._process.stdout))
         return self._process
 
-    def _exchange(self, request: list[memoryview], deadline: float) -> list[bytearray]:
+    def _exchange(self, request: object, deadline: float) -> list[bytearray]:
         process = self._started()
+        parts = written(request, self._beside)
         assert process.stdin is not None
         assert process.stdout is not None
         os.set_blocking(process.stdin.fileno(), False)
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdin, selectors.EVENT_WRITE)
             selector.register(process.stdout, selectors.EVENT_READ)
-            return _trade(selector, request, deadline)
+            return _trade(selector, parts, deadline)
 
     def _last_words(self) -> str:
         if self._stderr is None:
@@ -114,7 +124,7 @@ def call(target: str, argument: object, *, time_limit: timedelta, env: Mapping[s
 
 def _trade(selector: selectors.BaseSelector, request: list[memoryview], deadline: float) -> list[bytearray]:
     """Sends the request and reads one answer; TimeoutError, EOFError."""
-    unsent, answer = [part.cast("B") for part in reversed(request) if part.nbytes], _Answer()
+    unsent, answer = [part for part in reversed(request) if part.nbytes], Incoming()
     while not answer.whole:
         ready = selector.select(max(0.0, deadline - time.monotonic()))
         if time.monotonic() >= deadline:
@@ -129,36 +139,7 @@ def _trade(selector: selectors.BaseSelector, request: list[memoryview], deadline
                     unsent.append(rest)
             else:
                 selector.unregister(key.fileobj)
-    return answer.parts[2:]
-
-
-class _Answer:
-    """One message as it comes in: how many parts, their lengths, then the parts."""
-
-    def __init__(self) -> None:
-        self.parts = [bytearray(LENGTH)]
-        self._at, self._filled = 0, 0
-
-    @property
-    def whole(self) -> bool:
-        """All of it has come."""
-        return self._at == len(self.parts)
-
-    def read(self, pipe: int) -> None:
-        """What the pipe has, up to the end of the part that is being filled; EOFError at its end."""
-        part = self.parts[self._at]
-        more = os.readv(pipe, [memoryview(part)[self._filled : self._filled + _PIECE]])
-        if not more:
-            raise EOFError
-        self._filled += more
-        while self._at < len(self.parts) and self._filled == len(self.parts[self._at]):
-            self._next()
-
-    def _next(self) -> None:
-        part, self._filled = self.parts[self._at], 0
-        sizes = [int.from_bytes(part[at : at + LENGTH], "big") for at in range(0, len(part), LENGTH)] if self._at < 2 else []
-        self.parts += [bytearray(sizes[0] * LENGTH)] if self._at == 0 else [bytearray(size) for size in sizes]
-        self._at += 1
+    return answer.parts
 
 
 def _opened(answer: list[bytearray]) -> object:

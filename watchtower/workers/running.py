@@ -1,5 +1,6 @@
 """Runs versions in a child process, and keeps what came of it: a model that crashes, hangs or eats memory takes nobody along."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -109,7 +110,8 @@ def fetched(
 def artefact_of(version: str, artifacts: ModelStore | None, model: str, runner: Runner) -> Artefact:
     """What *runner* opens of *version*; ShadowError where it cannot be had."""
     if not runner.NEEDS_ARTEFACT:
-        return Artefact(version, Path(), "", metadata={"model": model})
+        digest = hashlib.sha256(f"{model}\n{runner.model_dump_json()}".encode()).hexdigest()  # what tells it from another model's version of that name
+        return Artefact(version, Path(), digest, metadata={"model": model})
     if artifacts is None:
         msg = f"no artifacts: are configured for model {model}, so nothing can be re-run"
         raise ShadowError(msg)

@@ -79,7 +79,7 @@ class RowsTally:
             last = windows[max(windows, key=lambda each: each.window.start)] if windows else _Open(0)
             windows[key] = _Open(max(0, last.halvings - (2 * len(last.hashes) <= most)))
             for old in sorted(windows, key=lambda each: each.window.start)[:-_REMEMBERED]:
-                if old != key:
+                if old != key and old not in self._pieces:  # of the others nothing waits
                     del windows[old]
         return windows[key]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from watchtower.assembly.drills import build_drills, build_ready
+from watchtower.assembly.desks import build_freeze_series
 from watchtower.assembly.labels import LABELLED, label_feeds
 from watchtower.assembly.metering import Regularly, build_meters, build_readings
 from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_reporter, build_trials, counts_ids
@@ -86,6 +87,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     references = build_references(settings, store, settings.sources, lenient=True)
     room = build_trials(settings, store, references)
     metrics = build_metrics(settings, loaded.book)
+    metrics.registry.register(build_freeze_series(settings, store, clock.now))
     intake = build_intake(settings, store, references, feeds, ears.committed, live=True)
     intake.took, intake.seen = ears.took, ears.seen
     intake.folder.counted = counts_ids(ears.book)

@@ -6,19 +6,44 @@ from pathlib import Path
 
 from watchtower.assembly.standings import Standings
 from watchtower.config.settings import Settings
+from watchtower.edges.freeze_series import FreezeSeries
+from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.facts import Fact
 from watchtower.nouns.plan import Move, Plan
 from watchtower.store import Store
+from watchtower.store.freezes import EVERY
 from watchtower.web.actions_api import ActionsDesk
 from watchtower.web.tokens import Tokens
 from watchtower.workers.actions import unheard
 from watchtower.workers.approvals import ApprovalDesk
+from watchtower.workers.asking import HandDesk
 from watchtower.workers.guarding import Guarding
 
 
 def build_guarding(settings: Settings, store: Store) -> Guarding:
     """What looks at guards."""
     return Guarding(store, Standings(settings).steering, settings.window.size)
+
+
+def build_hand_desk(settings: Settings, store: Store, model: str) -> HandDesk:
+    """What opens plans of *model* by hand."""
+    standings, its = Standings(settings), settings.model(model)
+    target = its.rollback.target.kind_name() if its.rollback is not None else ""
+    return HandDesk(store, build_guarding(settings, store), target, standings.limits(model), tuple(settings.notifiers), its.unhealthy)
+
+
+def build_freeze_series(settings: Settings, store: Store, now: Callable[[], datetime]) -> FreezeSeries:
+    """What Prometheus is told of freezes."""
+
+    def ask() -> dict[str, bool] | None:
+        try:
+            held = {each.model for each in store.freezes.all(now())}
+            models = {*settings.models, *store.references.models()} - {"*"}
+        except Unavailable:
+            return None
+        return {model: model in held or EVERY in held for model in models}
+
+    return FreezeSeries(ask)
 
 
 def build_approvals(settings: Settings, store: Store, heard: Callable[[Plan, Fact, Move], None] = unheard) -> ApprovalDesk:

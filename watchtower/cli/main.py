@@ -32,6 +32,7 @@ COMMANDS = MappingProxyType(
         "test": "test",
         "status": "status",
         "incidents": "status",
+        "rollback": "rollback",
         "approve": "approve",
         "reject": "approve",
         "freeze": "freeze",
@@ -39,6 +40,7 @@ COMMANDS = MappingProxyType(
         "clear": "clear",
         "audit": "audit",
         "windows": "windows",
+        "shadow": "shadow",
         "schema": "schema",
         "dashboards": "dashboards",
     }

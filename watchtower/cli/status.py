@@ -87,6 +87,9 @@ def _show(found: Row) -> None:
     daemon = cast("Row", found.get("daemon") or {})
     running = "running" if daemon.get("running") else "not running"
     print(f"lag {lag:,} · rejected {rejected} · daemon {running}, last seen {moment(daemon.get('heartbeat') or 'never')}")
+    for each in _rows(found, "frozen"):
+        until = f"until {moment(each['until'])}" if each["until"] else "until it is thawed"
+        print(f"frozen: {each['model'] or 'every model'} {until}, by {each['by']}" + (f" ({each['reason']})" if each["reason"] else ""))
     for meter in _rows(found, "meters"):
         print(f"meter {meter['name']}: {meter['error'] or 'read'}, last at {meter['last'] or 'never'}")
     for each in _rows(found, "labels"):

@@ -42,6 +42,10 @@ class Lease:
             self._take(tx, over=None)
             yield tx
 
+    def moment(self) -> datetime:
+        """Now, by the clock that leases expire by."""
+        return self._now()
+
     def lead(self) -> None:
         """Takes or renews the lease, and does nothing else. Fenced where another one holds it."""
         with self.as_leader():

@@ -13,6 +13,7 @@ from watchtower.nouns.window import micros
 from watchtower.store.codec import Json, decision_json, decode, decode_json, encode, stamp_micros
 from watchtower.store.database import Database
 from watchtower.store.drills import drills_json
+from watchtower.store.freezes import freeze_json, freezes_in
 from watchtower.store.labels import standings
 from watchtower.store.lease import Lease
 from watchtower.store.readings import meters_json
@@ -57,6 +58,7 @@ class StatusRows:
                 "decisions": _decided(last),
                 "labels": [_labels(each) for each in standings(tx)],
                 "meters": meters_json(tx),
+                "frozen": [freeze_json(each) for each in freezes_in(tx, self._lease.moment())],
                 "proposals": [{"model": model, **proposed} for model, proposed in sorted(proposals_in(tx).items())],
                 "servings": servings_json(tx),
                 "drills": drills_json(tx),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from watchtower.assembly.drills import build_drills, build_ready
 from watchtower.assembly.desks import build_freeze_series
+from watchtower.assembly.drills import build_drills, build_ready
 from watchtower.assembly.labels import LABELLED, label_feeds
 from watchtower.assembly.metering import Regularly, build_meters, build_readings
 from watchtower.assembly.shared import build_analyst, build_evaluator, build_intake, build_references, build_reporter, build_trials, counts_ids

@@ -74,6 +74,11 @@ class Bench:
             sampler.stop()
         return tuple(lane.finished(with_reference=job.reference is not None, usage=sampler.usage(lane.ran.version)) for lane in lanes)
 
+    def close(self) -> None:
+        """Gives all of their memory back."""
+        while self._sessions:
+            self._sessions.popitem()[1].close()
+
     def _lane(self, job: Job, artefact: Artefact, room: Room) -> Lane:
         key = _key(artefact, room.device)
         try:
@@ -109,6 +114,8 @@ def _race(job: Job, lanes: Sequence[Lane], rows: Rows, sampler: Sampler, *, on_r
             sampler.start(job.runner.meter())
         width = max((_bytes(each) for each in feeds.values()), default=0) / (stop - start)
         start, ahead = stop, max(1, int(_FED_BYTES / max(1.0, width) / size))
+    for lane in lanes:
+        lane.read(on_reference=on_reference)
 
 
 def _turn(lanes: Sequence[Lane], feeds: Mapping[tuple[InputSpec, ...], Feed], rows: slice, sampler: Sampler, *, number: int, on_reference: bool) -> None:  # noqa: PLR0913  one step

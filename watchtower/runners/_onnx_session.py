@@ -94,7 +94,7 @@ class OnnxSession:
         self._specs = tuple(InputSpec(each.name, each.type, tuple(each.shape)) for each in self._session.get_inputs())
         self._outputs = tuple(each.name for each in self._session.get_outputs())
         self._fixed = rows_at_once(self._specs)
-        self._wanted = batch
+        self._wanted, self._batch = batch, 0
         self._unseen = loaded.profile is not None
         self._memory = max(0, loaded.held() - loaded.before)
         self._fresh = True
@@ -108,8 +108,9 @@ class OnnxSession:
     def run(self, inputs: Arrays) -> Outputs:
         """Runs all rows, in batches; ShadowError says what the model did not like."""
         rows = next((len(values) for values in inputs.values() if values.ndim), 1)
-        batch = self._fixed or self._wanted or self._rows_in_one_call(inputs, rows)
-        pieces, seconds, columns = self._all(inputs, rows, batch)
+        if not self._batch and rows:
+            self._batch = self._fixed or self._wanted or self._rows_in_one_call(inputs, rows)
+        pieces, seconds, columns = self._all(inputs, rows, self._batch)
         if self._fresh and rows:
             self._fresh = False
             self._memory = max(self._memory, self._loaded.held() - self._loaded.before)

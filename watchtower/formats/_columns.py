@@ -148,13 +148,24 @@ def class_text(value: object) -> str:
 
 
 def vectors(values: Sequence[object]) -> VectorColumn:
-    """Lists of numbers of the width that most rows have; other widths and other values are type errors."""
+    """Lists of numbers of the width that most rows have; other widths and other values are type errors. Nested lists (a picture) are laid out row-major."""
+    values = [_laid_out(each) for each in values]
     widths = Counter(len(each) for each in values if isinstance(each, list) and each)
     width = max(widths, key=lambda each: (widths[each], each)) if widths else 0
     rows = [_vector(each, width) for each in values]
     read = np.array([row for row, _ in rows], dtype=np.float64).reshape(len(values), width)
     bad = np.array([mark for _, mark in rows], dtype=np.int8)
     return VectorColumn(read, bad if bad.any() else None)
+
+
+def _laid_out(value: object) -> object:
+    """A tensor as one list; a ragged one stays as it is, and is a type error."""
+    while isinstance(value, list) and value and type(value[0]) is list:
+        length = len(value[0])
+        if not all(type(each) is list and len(each) == length for each in value):
+            return value
+        value = [each for part in value for each in part]
+    return value
 
 
 def _vector(value: object, width: int) -> tuple[Sequence[float] | Floats, int]:

@@ -67,7 +67,7 @@ class Runner(Kind):
     """Frozen settings of one way to re-run a model."""
 
     NEEDS_ARTEFACT: ClassVar[bool] = True
-    """Whether it opens the bytes of a version's artefact; else (a live endpoint) it gets one without: version, a digest of model and settings, `model` in its metadata."""
+    """Whether it opens the bytes of a version's artefact; else (a live endpoint) it gets one of none: version, a digest of its settings, metadata `model`."""
 
     @abstractmethod
     def open(self, artefact: Artefact, device: str) -> RunnerSession:

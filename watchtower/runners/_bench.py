@@ -1,12 +1,12 @@
 """The child's side of a trial: runs versions on the same rows, turn by turn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from watchtower.core.inputs import Feed, InputSpec, feed
-from watchtower.core.pictures import Pictures
+from watchtower.core.pictures import Pictures, Pixels
 from watchtower.core.slicing import column_at
 from watchtower.core.tensors import Tensor
 from watchtower.model_stores import Artefact
@@ -17,6 +17,7 @@ from watchtower.nouns.settings import PredictionSettings
 from watchtower.runners import Room, Runner, RunnerSession
 from watchtower.runners._lane import Answers, Lane, Ran
 from watchtower.runners._onnx_nodes import CPU
+from watchtower.runners._pictures import read
 from watchtower.runners._sampling import Sampler
 
 __all__ = ["Answers", "Bench", "Job", "Ran", "Rows"]
@@ -29,10 +30,11 @@ _KEPT = 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Inputs as columns of *count* rows."""
+    """Inputs as columns of *count* rows; *pictures* by input, where some are taken, once they were read."""
 
     columns: Mapping[str, Column]
     count: int
+    pictures: Mapping[str, Pixels] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +66,15 @@ class Bench:
             return tuple(Ran(each.version, failure=str(error)) for each in job.artefacts)
         if room.waits:
             return tuple(Ran(each.version, waits=room.waits) for each in job.artefacts)
+        try:
+            rows, absent = pictured(job.rows, job.inputs)
+            reference, lacking = pictured(job.reference or Rows({}, 0), job.inputs)
+        except ShadowError as error:
+            return tuple(Ran(each.version, failure=str(error)) for each in job.artefacts)
+        ran = self._raced(replace(job, rows=rows, reference=reference if job.reference is not None else None), room)
+        return tuple(replace(each, absent=absent, absent_reference=lacking) for each in ran) if absent or lacking else ran
+
+    def _raced(self, job: Job, room: Room) -> tuple[Ran, ...]:
         lanes = [self._lane(job, artefact, room) for artefact in job.artefacts]
         sampler = Sampler()
         try:
@@ -91,6 +102,18 @@ class Bench:
         return Lane(artefact.version, job.prediction, session, note=room.note)
 
 
+def pictured(rows: Rows, inputs: Mapping[str, InputSettings]) -> tuple[Rows, Mapping[int, str]]:
+    """*rows* with the pictures that *inputs* take, without those whose pictures could not be had, and why (row -> reason)."""
+    wanted = {name: own.image for name, own in inputs.items() if own.image is not None}
+    if not wanted or not rows.count:
+        return rows, {}
+    shown = {name: read(rows.columns.get(image.feature), image, rows.count) for name, image in wanted.items()}
+    absent = {row: f"{wanted[name].feature}: {reason}" for name, each in shown.items() for row, reason in each.missing.items()}
+    there = np.array([row for row in range(rows.count) if row not in absent], dtype=np.int64)
+    pictures = {name: each.pixels if len(each.rows) == len(there) else each.pixels[np.isin(each.rows, there)] for name, each in shown.items()}
+    return Rows({name: column_at(column, there) for name, column in rows.columns.items()}, len(there), pictures), absent
+
+
 def turn_of(rows: int) -> int:
     """How many rows a version runs before another has its turn: a power of two, so that there are 16 to 32 turns; at least 16 rows."""
     return min(_MOST, max(_LEAST, 1 << max(0, -(-rows // TURNS) - 1).bit_length()))
@@ -107,7 +130,7 @@ def _race(job: Job, lanes: Sequence[Lane], rows: Rows, sampler: Sampler, *, on_r
     while start < rows.count:
         stop = min(rows.count, start + ahead * size)
         columns = {name: column_at(column, slice(start, stop)) for name, column in rows.columns.items()}
-        feeds = _fed(job, lanes, columns, stop - start)
+        feeds = _fed(job, lanes, Rows(columns, stop - start, {name: pixels[start:stop] for name, pixels in rows.pictures.items()}))
         for first in range(start, stop, size):
             _turn(lanes, feeds, slice(first - start, min(first + size, stop) - start), sampler, number=first // size, on_reference=on_reference)
         if start == 0 and any(lane.runs and lane.ran.provider != CPU for lane in lanes):
@@ -130,12 +153,12 @@ def _turn(lanes: Sequence[Lane], feeds: Mapping[tuple[InputSpec, ...], Feed], ro
             lane.turn(pieces[lane.specs], on_reference=on_reference)
 
 
-def _fed(job: Job, lanes: Sequence[Lane], columns: Mapping[str, Column], rows: int) -> dict[tuple[InputSpec, ...], Feed]:
+def _fed(job: Job, lanes: Sequence[Lane], rows: Rows) -> dict[tuple[InputSpec, ...], Feed]:
     feeds: dict[tuple[InputSpec, ...], Feed] = {}
     for lane in lanes:
         if lane.runs and lane.specs not in feeds:
             try:
-                feeds[lane.specs] = feed(lane.specs, columns, job.types, job.inputs, rows)
+                feeds[lane.specs] = feed(lane.specs, rows.columns, job.types, job.inputs, rows.count, rows.pictures)
             except ShadowError as error:
                 lane.fail(str(error))
     return feeds

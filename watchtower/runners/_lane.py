@@ -30,6 +30,7 @@ class Ran:
         deterministic, jitter: see :class:`watchtower.nouns.evidence.VersionRun`.
         alone: what failed may be another version's doing (memory, the device): a run alone, in a fresh process, tells.
         waits: the device had no room, so that nothing was run ("" if it had).
+        absent, absent_reference: rows that no version was asked, since their pictures could not be had (row -> reason).
     """
 
     version: str
@@ -45,6 +46,8 @@ class Ran:
     usage: Mapping[str, float] = field(default_factory=dict)
     alone: bool = False
     waits: str = ""
+    absent: Mapping[int, str] = field(default_factory=dict)
+    absent_reference: Mapping[int, str] = field(default_factory=dict)
 
 
 class Lane:

@@ -25,6 +25,7 @@ from watchtower.runners._bench import Job, Rows
 from watchtower.runners.onnx import Onnx
 from watchtower.store import Store
 from watchtower.store.references import StoredReference
+from watchtower.workers.absent import in_common, without
 from watchtower.workers.accepted import accepted_inputs
 from watchtower.workers.artefacts import changed
 from watchtower.workers.comparing import ReferenceInputs, reference_inputs
@@ -141,13 +142,13 @@ class TrialRoom:
             prediction=terms.watched.prediction,
             device=terms.device,
         )
-        ran = {each.version: each for each in self._running.ran(job, terms.time_limit)}
+        ran, absent, lacking = in_common({each.version: each for each in self._running.ran(job, terms.time_limit)})
         waits = next((each.waits for each in ran.values() if each.waits), "")
         if waits:
             return waits
         classes = {name: code for code, name in enumerate(kept.classes)}
-        after = tuple(with_answers(run, ran.get(run.version), artefacts.get(run.version), classes, rows.count) for run in runs)
-        return replace(kept, runs=after, classes=tuple(classes))
+        after = tuple(with_answers(run, ran.get(run.version), artefacts.get(run.version), classes, rows.count - len(absent)) for run in runs)
+        return without(replace(kept, runs=after, classes=tuple(classes)), rows.count, absent, lacking)
 
     def _reference(self, plan: Plan, stored: StoredReference | None, terms: Terms) -> ReferenceInputs | None:
         types = terms.types(stored)

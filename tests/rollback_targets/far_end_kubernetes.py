@@ -37,5 +37,5 @@ def far_end(at: Path, request: pytest.FixtureRequest) -> Iterator[FarEnd]:
         def fail() -> None:
             cluster.echoing = True
 
-        settings = Kubernetes(deployment="fraud", version={"image": IMAGE}, kubeconfig=str(cluster.kubeconfig(at, token=SECRET)))  # type: ignore[arg-type]
+        settings = Kubernetes(deployment="fraud", version={"image": IMAGE}, kubeconfig=str(cluster.kubeconfig(at, token=SECRET)))
         yield FarEnd(settings, seen, move=lambda: named("3"), touch=back_and_forth, fail=fail, secrets=True)

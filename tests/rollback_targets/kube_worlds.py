@@ -1,6 +1,12 @@
 """What the tests of the target kubernetes put into a cluster, strict or real."""
 
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
+
+from watchtower.rollback_targets import TargetSession
+from watchtower.rollback_targets.kubernetes import Kubernetes
 
 Json = dict[str, Any]
 IMAGE = "registry.example/fraud:{version}"
@@ -11,6 +17,8 @@ class World(Protocol):
     """A namespace of a cluster."""
 
     sick: set[str]
+
+    def kubeconfig(self, folder: Path, rules: list[Json] | None = None) -> Path: ...
 
     def create(self, plural: str, found: Json) -> Json: ...
 
@@ -58,3 +66,23 @@ def pod(name: str, colour: str, *, ready: bool = True) -> Json:
 def service(colour: str) -> Json:
     """A Service that sends its traffic to one colour."""
     return {"metadata": {"name": "fraud"}, "spec": {"selector": {"app": "fraud", "colour": colour}, "ports": [{"port": 80}]}}
+
+
+def opened(world: World, at: Path, *, rules: list[Json] | None = None, **settings: Any) -> TargetSession:
+    """The target of `fraud` by its image, or as the *settings* say, as a user with these *rules*."""
+    given: Json = {"version": {"image": IMAGE}, "kubeconfig": str(world.kubeconfig(at, rules)), "time_limit": "20s"} | settings
+    return Kubernetes.model_validate(given if "service" in given else {"deployment": "fraud"} | given).open()
+
+
+def written(found: Json) -> object:
+    """What anybody wrote of an object, without what only counts or tells."""
+    annotations = {key: value for key, value in found["metadata"].get("annotations", {}).items() if not key.startswith("deployment.kubernetes.io/")}
+    return [found["spec"], annotations]
+
+
+def wait_for(holds: Callable[[], bool], within: float = 15.0) -> None:
+    """Looks until it *holds*."""
+    until = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)

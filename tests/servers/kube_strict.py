@@ -4,6 +4,9 @@ import copy
 import itertools
 import json
 import re
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from tests.servers import _json_patch
 from tests.servers._kube_controllers import HISTORY, REVISION, next_status, plain, replica_set
@@ -23,6 +28,8 @@ PATH = re.compile(r"/(?:api/v1|apis/(?P<group>[a-z.0-9]+)/v1)/namespaces/(?P<nam
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 LABEL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 ADMIN = "admin-token"
+PATIENCE = 5
+"""Steps of the controller in a second of a progress deadline."""
 
 
 class Refused(Exception):  # noqa: N818  an answer, not a fault
@@ -49,7 +56,10 @@ class Call:
 
 @dataclass
 class Trouble:
-    """What goes wrong with the next call whose method and path match: before it acts, or after (*acts*); *status* 0 hangs up."""
+    """What goes wrong with the next call whose method and path match: before it acts, or after (*acts*).
+
+    *status* 0 hangs up; 200 after it acted is its own answer.
+    """
 
     method: str
     path: str
@@ -63,15 +73,17 @@ class Trouble:
 class StrictCluster:
     """The cluster and its HTTP server, a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, certificate: Path | None = None, clients: Path | None = None) -> None:
+        """With a *certificate* (and its key in one PEM file) it speaks TLS; with *clients*, only to who shows a certificate that this one signed."""
+        self._certificate = certificate
         self.objects: dict[tuple[str, str, str], Json] = {}
         self.calls: list[Call] = []
         self.trouble: list[Trouble] = []
         self.sick: set[str] = set()
-        self.patience = 5
         self.users: dict[str, list[Json] | None] = {ADMIN: None}
         self.frozen = False
         self.echoing = False
+        self.garbled = 0
         self._versions = itertools.count(100)
         self._idle: dict[str, int] = {}
         self._lock = threading.RLock()
@@ -80,6 +92,8 @@ class StrictCluster:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 20
+            wbufsize = -1
+            disable_nagle_algorithm = True
 
             def _serve(self) -> None:
                 cluster.serve(self)
@@ -91,7 +105,12 @@ class StrictCluster:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=None if clients is None else str(clients))
+            context.load_cert_chain(certificate)
+            context.verify_mode = ssl.CERT_NONE if clients is None else ssl.CERT_REQUIRED
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -110,7 +129,8 @@ class StrictCluster:
         token = token or (ADMIN if rules is None else f"token-{len(self.users)}")
         self.users[token] = rules
         file = folder / f"kubeconfig-{len(self.users)}"
-        file.write_text(json.dumps(kubeconfig(self.url, {"token": token}, namespace)))
+        authority = {"certificate-authority": str(self._certificate)} if self._certificate else None
+        file.write_text(json.dumps(kubeconfig(self.url, {"token": token}, namespace, authority)))
         return file
 
     def create(self, plural: str, found: Json, namespace: str = "default") -> Json:
@@ -176,24 +196,28 @@ class StrictCluster:
             made = replica_set(deployment, latest + 1)
             self._begin(deployment)
             self.create("replicasets", made, deployment["metadata"]["namespace"])
-            return self._revise(deployment, latest + 1)
+            self._revise(deployment, latest + 1)
+            return
         if own and (revision := int(own["metadata"]["annotations"][REVISION])) < latest:
             notes = own["metadata"]["annotations"]
             notes[HISTORY] = ",".join(filter(None, [notes.get(HISTORY, ""), str(revision)]))
             notes[REVISION] = str(latest + 1)
             self._store("replicasets", own)
             self._begin(deployment)
-            return self._revise(deployment, latest + 1)
+            self._revise(deployment, latest + 1)
+            return
         image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
         name = deployment["metadata"]["name"]
-        status = next_status(deployment, sick=image in self.sick, patience=self.patience, idle=self._idle.get(name, 0))
+        status = next_status(
+            deployment, sick=image in self.sick, patience=PATIENCE * deployment["spec"]["progressDeadlineSeconds"], idle=self._idle.get(name, 0)
+        )
         if status == deployment["status"]:
             self._idle[name] = self._idle.get(name, 0) + 1
-            return None
+            return
         counted = {key: value for key, value in status.items() if key.endswith("eplicas")}
         if counted != {key: value for key, value in deployment["status"].items() if key.endswith("eplicas")}:
             self._idle[name] = 0
-        return self._store("deployments", {**deployment, "status": status})
+        self._store("deployments", {**deployment, "status": status})
 
     def _begin(self, deployment: Json) -> None:
         """A new template: its pods are all still to come."""
@@ -215,18 +239,26 @@ class StrictCluster:
         query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
         token = (http.headers.get("Authorization") or "").partition(" ")[2]
         if self.echoing:
-            return _send(http, 403, {"kind": "Status", "status": "Failure", "message": f"{raw!r} {http.headers}", "code": 403}, {})
+            _send(http, 403, {"kind": "Status", "status": "Failure", "message": f"{raw!r} {http.headers}", "code": 403}, {})
+            return
         trouble = self._next_trouble(http.command, parts.path)
         if trouble and trouble.wait:
             time.sleep(trouble.wait)
         if trouble and not trouble.acts:
             trouble.then()
-            return self._trouble(http, trouble)
+            self._trouble(http, trouble)
+            return
+        if self.garbled:
+            self.garbled -= 1
+            _write(http, 200, b"<html>", {})
+            return
         code, body = self._answer(http, parts.path, query, raw, token)
         if trouble:
             trouble.then()
-            return self._trouble(http, trouble)
-        return _send(http, code, body, {})
+        if trouble and trouble.status != 200:
+            self._trouble(http, trouble)
+        else:
+            _send(http, code, body, {})
 
     def _next_trouble(self, method: str, path: str) -> Trouble | None:
         with self._lock:
@@ -239,8 +271,8 @@ class StrictCluster:
     def _trouble(self, http: BaseHTTPRequestHandler, trouble: Trouble) -> None:
         if trouble.status == 0:
             http.close_connection = True
-            return None
-        return _send(http, trouble.status, {"kind": "Status", "status": "Failure", "message": "trouble", "code": trouble.status}, trouble.headers)
+        else:
+            _send(http, trouble.status, {"kind": "Status", "status": "Failure", "message": "trouble", "code": trouble.status}, trouble.headers)
 
     def _answer(self, http: BaseHTTPRequestHandler, path: str, query: Mapping[str, str], raw: bytes, token: str) -> tuple[int, Json]:
         with self._lock:
@@ -294,7 +326,7 @@ class StrictCluster:
 
     def _patch(self, plural: str, found: Json, operations: list[Json], manager: str, *, dry_run: bool) -> Json:
         try:
-            made = _json_patch.apply(found, operations)
+            made: Json = _json_patch.apply(found, operations)
         except _json_patch.PatchError:
             raise Refused(422, "Invalid", "the server rejected our request due to an error in our request") from None
         if made["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
@@ -344,7 +376,7 @@ class StrictCluster:
         if plural == "endpointslices" and not self.frozen:
             self._endpoints(namespace)
         found = [each for each in self.items(plural, namespace) if _matches(selector, each["metadata"].get("labels", {}))]
-        return {"kind": f"{KINDS[plural]}List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": found}
+        return {"kind": f"{KINDS[plural]}List", "apiVersion": f"{GROUPS[plural]}/v1".lstrip("/"), "metadata": {"resourceVersion": "1"}, "items": found}
 
     def _endpoints(self, namespace: str) -> None:
         for service in self.items("services", namespace):
@@ -383,7 +415,20 @@ def kubeconfig(url: str, user: Json, namespace: str = "default", cluster: Json |
     }
 
 
-def _labels(labels: Mapping[str, str], where: str) -> None:
+def certificate(at: Path, name: str = "server") -> Path:
+    """A self-signed certificate for 127.0.0.1 and its key, in one PEM file; the test ends where there is no openssl."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not on the PATH")
+    key, signed, both = at / f"{name}.key", at / f"{name}.crt", at / f"{name}.pem"
+    what = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subprocess.run([openssl, "req", "-x509", *curve, *what, "-keyout", str(key), "-out", str(signed)], check=True, capture_output=True)
+    both.write_text(key.read_text() + signed.read_text())
+    return both
+
+
+def _labels(labels: Mapping[str, object], where: str) -> None:
     for value in labels.values():
         if not isinstance(value, str) or len(value) > 63 or not LABEL.fullmatch(value):
             raise Refused(422, "Invalid", f"{where}: Invalid value: {value!r}: a valid label must be an empty string or consist of alphanumeric characters")
@@ -399,7 +444,10 @@ def _pod_ready(pod: Json) -> bool:
 
 
 def _send(http: BaseHTTPRequestHandler, code: int, body: Json, headers: Mapping[str, str]) -> None:
-    raw = json.dumps(body).encode()
+    _write(http, code, json.dumps(body).encode(), headers)
+
+
+def _write(http: BaseHTTPRequestHandler, code: int, raw: bytes, headers: Mapping[str, str]) -> None:
     http.send_response(code)
     for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(raw))}.items():
         http.send_header(name, value)

@@ -26,6 +26,7 @@ Json = dict[str, Any]
 BUILT = Path(__file__).parents[1] / ".cache" / "kubernetes" / "kube"
 READY_WITHIN = 60.0
 USERS = 60
+NODE = "node"
 CONTROLLERS = "deployment-controller,replicaset-controller,endpointslice-controller"
 
 
@@ -35,7 +36,7 @@ class Cluster:
     def __init__(self, url: str, authority: Path) -> None:
         self.url = url
         self.authority = authority
-        self.sick: set[str] = set()
+        self.sick: dict[str, set[str]] = {}
         self.ended = threading.Event()
         self.users = iter(range(USERS))
         self._tls = ssl.create_default_context(cafile=str(authority))
@@ -44,6 +45,7 @@ class Cluster:
 
     def begin(self) -> None:
         """From now on pods get ready."""
+        self.ask("POST", "/api/v1/nodes", {"metadata": {"name": NODE}})
         self._kubelet.start()
 
     def end(self) -> None:
@@ -67,10 +69,10 @@ class Cluster:
 
     def _play_kubelet(self) -> None:
         given = 0
-        while not self.ended.wait(0.05):
+        while not self.ended.wait(0.03):
             try:
-                for pod in self.ask("GET", "/api/v1/pods")["items"]:
-                    if not pod.get("status", {}).get("podIP") and pod["spec"]["containers"][0]["image"] not in self.sick:
+                for pod in self.ask("GET", "/api/v1/pods?fieldSelector=status.phase%3DPending")["items"]:
+                    if pod["spec"]["containers"][0]["image"] not in self.sick.get(pod["metadata"]["namespace"], ()):
                         given += 1
                         self._get_ready(pod, f"10.1.{given // 250}.{given % 250 + 1}")
             except (OSError, ValueError):
@@ -89,7 +91,7 @@ class Room:
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self.cluster = cluster
         self.namespace = namespace
-        self.sick = cluster.sick
+        self.sick = cluster.sick.setdefault(namespace, set())
 
     def kubeconfig(self, folder: Path, rules: list[Json] | None = None, *, namespace: str | None = None) -> Path:
         """A kubeconfig of a user with these RBAC *rules* (None: everything)."""
@@ -109,7 +111,8 @@ class Room:
 
     def create(self, plural: str, found: Json) -> Json:
         """Makes an object."""
-        made = self.cluster.ask("POST", self._path(plural), {"apiVersion": f"{GROUPS[plural]}/v1".lstrip("/"), "kind": KINDS[plural], **found})
+        spec = {**found["spec"], "nodeName": NODE} if plural == "pods" else found["spec"]  # an endpoint's pod must stand on a node
+        made = self.cluster.ask("POST", self._path(plural), {"apiVersion": f"{GROUPS[plural]}/v1".lstrip("/"), "kind": KINDS[plural], **found, "spec": spec})
         if plural == "pods" and "status" in found:
             self.cluster._get_ready(made, "10.2.0.1")
         return made
@@ -130,6 +133,11 @@ class Room:
     def delete(self, plural: str, name: str) -> None:
         """Gone."""
         self.cluster.ask("DELETE", self._path(plural, name), {"propagationPolicy": "Background", "gracePeriodSeconds": 0})
+
+    def close(self) -> None:
+        """Leaves nothing for the controllers to do."""
+        for plural in ("deployments", "replicasets", "services", "pods"):
+            self.cluster.ask("DELETE", self._path(plural), {"propagationPolicy": "Background", "gracePeriodSeconds": 0})
 
     def settle(self) -> None:
         """Waits until every Deployment that is not sick is rolled out."""
@@ -169,7 +177,14 @@ def kubernetes() -> Iterator[Cluster]:
         _wait(url, authority, folder)
         access = folder / "kubeconfig"
         access.write_text(json.dumps(kubeconfig(url, {"token": ADMIN}, "default", {"certificate-authority": str(authority)})))
-        options = [f"--kubeconfig={access}", f"--controllers={CONTROLLERS}", "--leader-elect=false", "--secure-port=0", "--min-resync-period=5s"]
+        options = [
+            f"--kubeconfig={access}",
+            f"--controllers={CONTROLLERS}",
+            "--leader-elect=false",
+            "--secure-port=0",
+            "--kube-api-qps=1000",
+            "--kube-api-burst=2000",
+        ]
         stack.enter_context(_running([str(program), "controllers", *options], folder / "controllers.log"))
         cluster = Cluster(url, authority)
         cluster.begin()

@@ -26,6 +26,8 @@ SIZE = 2
 """Seconds of a window."""
 ROWS = 250
 """Predictions a window, where nothing else is said."""
+MESSAGE = 50
+"""Predictions a message."""
 WINDOWS = 34
 """Windows of a log, which ends now."""
 Floats = NDArray[np.float64]
@@ -183,18 +185,20 @@ class Service:
             self.clock += SIZE
 
     def _log(self, version: str, x: Floats, when: Floats, ids: Sequence[str], answers: Floats, latency: float, role: str) -> None:
-        batch = {
-            "model": self.name,
-            "version": version,
-            "rows": len(x),
-            "role": role,
-            "id": list(ids),
-            "time": when.tolist(),
-            "features": {name: [None if not np.isfinite(v) else v for v in x[:, i].tolist()] for i, name in enumerate(FEATURES)},
-            "prediction": [v if np.isfinite(v) else None for v in answers.tolist()],
-            "latency_ms": self.rng.lognormal(np.log(latency), 0.1, len(x)).tolist(),
-        }
-        self.lines.append((float(when[0]), json.dumps(batch)))
+        for first in range(0, len(x), MESSAGE):
+            part = slice(first, first + MESSAGE)
+            batch = {
+                "model": self.name,
+                "version": version,
+                "rows": len(x[part]),
+                "role": role,
+                "id": list(ids[part]),
+                "time": when[part].tolist(),
+                "features": {name: [None if not np.isfinite(v) else v for v in x[part, i].tolist()] for i, name in enumerate(FEATURES)},
+                "prediction": [v if np.isfinite(v) else None for v in answers[part].tolist()],
+                "latency_ms": self.rng.lognormal(np.log(latency), 0.1, len(x[part])).tolist(),
+            }
+            self.lines.append((float(when[first]), json.dumps(batch)))
 
 
 def ran(net: Net, x: Floats) -> Floats:

@@ -53,7 +53,7 @@ def test_errors_inside_a_member_keep_their_place() -> None:
     ("family", "value", "said"),
     [
         (Notifier, {"kind": "slak"}, "unknown notifier kind 'slak'; did you mean 'slack'? known kinds: log, slack, webhook"),
-        (RollbackTarget, {"kind": "zzz"}, "unknown rollback target kind 'zzz'; known kinds: directory"),
+        (RollbackTarget, {"kind": "zzz"}, "unknown rollback target kind 'zzz'; known kinds: command, directory, kubernetes, mlflow, triton, webhook"),
         (Notifier, {"channel": "x"}, "'kind' is missing; known kinds: log, slack, webhook"),
         (Notifier, "slack", "expected a mapping with kind: one of log, slack, webhook"),
         (Meter, {"kind": "nvm"}, "unknown meter kind 'nvm'; did you mean 'nvml'? known kinds: nvml, prometheus"),

@@ -24,9 +24,16 @@ def test_the_target_is_called_by_its_kind_and_approval_is_told(tmp_path: Path) -
 
 def test_a_switch_has_ten_windows_to_show_and_never_less_than_a_minute(tmp_path: Path) -> None:
     target = {"target": {"kind": "directory", "path": "models"}}
-    assert standings(tmp_path, rollback=target).steering("fraud").verify_within == timedelta(minutes=10)
+    assert standings(tmp_path, rollback=target).limits("fraud").verify_within == timedelta(minutes=10)
     assert timedelta(minutes=1) == LEAST_VERIFY
-    assert standings(tmp_path, rollback=target | {"verify_within": "90s"}).steering("fraud").verify_within == timedelta(seconds=90)
+    assert standings(tmp_path, rollback=target | {"verify_within": "90s"}).limits("fraud").verify_within == timedelta(seconds=90)
+
+
+def test_models_that_share_a_target_share_its_place(tmp_path: Path) -> None:
+    one = {"target": {"kind": "directory", "path": "models/fraud"}}
+    other = {"target": {"kind": "directory", "path": "models/churn"}}
+    places = [standings(tmp_path, rollback=each).steering("fraud").place for each in (one, one, other)]
+    assert places[0] == places[1] != places[2]
 
 
 def test_an_unlisted_model_is_never_switched(tmp_path: Path) -> None:

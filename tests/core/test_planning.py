@@ -6,11 +6,29 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from watchtower.core.observing import observed
-from watchtower.core.planning import advance, open_plan
+from watchtower.core.planning import FACTS as KINDS
+from watchtower.core.planning import TABLE, advance, ask, open_plan
 from watchtower.nouns.alert import AlertId
 from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.evidence import Diagnosis, Verdict
-from watchtower.nouns.facts import AllResolved, Approved, DeadlinePassed, Fact, Fired, Frozen, Judged, Refused, Serving, Switched, SwitchFailed
+from watchtower.nouns.facts import (
+    AllResolved,
+    Approved,
+    Asked,
+    Cleared,
+    DeadlinePassed,
+    Fact,
+    Faded,
+    Fired,
+    Frozen,
+    Judged,
+    Prepared,
+    Refused,
+    Serving,
+    Stopped,
+    Switched,
+    SwitchFailed,
+)
 from watchtower.nouns.limits import Limits
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.step import Step
@@ -122,6 +140,7 @@ def test_whatever_does_not_act_is_held_with_the_trials_verdict_and_arithmetic(pl
         (SERVING, AllResolved(), Step.ROLLED_BACK, "rolled back"),
         (VERIFYING, DeadlinePassed(Step.VERIFYING), Step.FAILED, "does not serve"),
         (SERVING, DeadlinePassed(Step.VERIFYING), Step.FAILED, "alerts still fire"),
+        (VERIFYING, Serving("3"), Step.CANCELLED, "a person switched to 3"),
     ],
 )
 def test_a_step_answers_the_facts_that_it_listens_to(plan: Plan, fact: Fact, step: Step, note: str) -> None:
@@ -152,16 +171,174 @@ def test_traffic_that_shows_the_candidate_before_the_switch_is_recorded_is_remem
 
 FACTS: list[Fact] = [
     FIRED,
+    Asked("fraud", "2", "1", "ana", "cli", NOW),
     judged(),
     Approved("a", "cli", "1"),
     Refused("a", "cli"),
+    Prepared("directory", "2", "t"),
     Switched("directory", "2", "1"),
     SwitchFailed("x", void=False),
     Serving("3"),
+    Faded("2"),
     AllResolved(),
     DeadlinePassed(Step.VERIFYING),
-    Frozen("a"),
+    Frozen("frozen: a"),
+    Stopped(("max_age: a",)),
+    Cleared(("frozen",)),
 ]
+RETURNING = replace(SERVING, step=Step.RETURNING, limits=Limits(forward=True))
+GUARDED = replace(JUDGED, step=Step.HELD, guards=("frozen: a",))
+PLANS = {
+    Step.ON_TRIAL: ON_TRIAL,
+    Step.AWAITING_APPROVAL: AWAITING,
+    Step.SWITCHING: SWITCHING,
+    Step.VERIFYING: SERVING,
+    Step.RETURNING: RETURNING,
+    Step.ROLLED_BACK: replace(SERVING, step=Step.ROLLED_BACK),
+    Step.HELD: GUARDED,
+    Step.FAILED: replace(SERVING, step=Step.FAILED),
+    Step.CANCELLED: replace(JUDGED, step=Step.CANCELLED),
+}
+OUTCOMES = {
+    (Step.ON_TRIAL, "judged"): Step.SWITCHING,
+    (Step.ON_TRIAL, "serving"): Step.CANCELLED,
+    (Step.AWAITING_APPROVAL, "approved"): Step.SWITCHING,
+    (Step.AWAITING_APPROVAL, "refused"): Step.HELD,
+    (Step.AWAITING_APPROVAL, "serving"): Step.CANCELLED,
+    (Step.AWAITING_APPROVAL, "all_resolved"): Step.CANCELLED,
+    (Step.SWITCHING, "switched"): Step.VERIFYING,
+    (Step.SWITCHING, "switch_failed"): Step.FAILED,
+    (Step.SWITCHING, "frozen"): Step.HELD,
+    (Step.SWITCHING, "stopped"): Step.HELD,
+    (Step.VERIFYING, "serving"): Step.CANCELLED,
+    (Step.VERIFYING, "all_resolved"): Step.ROLLED_BACK,
+    (Step.VERIFYING, "deadline_passed"): Step.FAILED,
+    (Step.RETURNING, "switched"): Step.FAILED,
+    (Step.RETURNING, "switch_failed"): Step.FAILED,
+    (Step.RETURNING, "frozen"): Step.FAILED,
+    (Step.RETURNING, "stopped"): Step.FAILED,
+}
+"""Where each fact leads each step; every other pair stays where it is."""
+
+
+def test_the_table_has_every_pair_of_step_and_fact() -> None:
+    assert set(TABLE) == {(step, kind) for step in Step for kind in KINDS}
+    assert {type(fact) for fact in FACTS} == set(KINDS)
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.kind)
+@pytest.mark.parametrize("step", list(Step), ids=str)
+def test_every_pair_of_step_and_fact_leads_where_it_should(step: Step, fact: Fact) -> None:
+    assert advance(PLANS[step], fact, NOW).plan.step is OUTCOMES.get((step, fact.kind), step)
+
+
+def test_a_frozen_plan_that_was_not_yet_called_ends_held_and_says_by_what() -> None:
+    move = advance(SWITCHING, Frozen("frozen: ana froze fraud until it is thawed, 5s ago"), NOW)
+    assert (move.plan.step, move.plan.guards) == (Step.HELD, ("frozen: ana froze fraud until it is thawed, 5s ago",))
+    assert [each.kind for each in move.decisions] == [DecisionKind.HOLD]
+    assert "nothing was switched" in move.note
+    assert ARITHMETIC in move.plan.reason
+
+
+def test_guards_that_clear_are_noted_once() -> None:
+    held = advance(ON_TRIAL, judged(guards=("cooldown: 12m since the last rollback < 1h",)), NOW).plan
+    cleared = advance(held, Cleared(("cooldown",)), NOW)
+    assert (cleared.plan.step, cleared.plan.cleared) == (Step.HELD, True)
+    assert "cooldown no longer holds" in cleared.note
+    assert advance(cleared.plan, Cleared(("cooldown",)), NOW).note == ""
+    assert advance(replace(held, guards=()), Cleared(("cooldown",)), NOW).plan.cleared is False
+
+
+def test_a_person_who_switches_elsewhere_after_the_switch_cancels_the_plan() -> None:
+    assert "switched to 3 meanwhile" in advance(VERIFYING, Serving("3"), NOW).note
+    assert advance(SERVING, Serving("2"), NOW).plan.step is Step.CANCELLED
+    assert advance(VERIFYING, Serving("2"), NOW).plan.step is Step.VERIFYING
+
+
+def test_the_alerts_have_their_time_from_when_the_traffic_showed_the_candidate() -> None:
+    short = replace(VERIFYING, limits=Limits(resolve_within=timedelta(minutes=4)))
+    seen = advance(short, Serving("1", NOW + timedelta(minutes=1)), NOW + timedelta(minutes=2)).plan
+    assert (seen.serving_at, seen.deadline) == (NOW + timedelta(minutes=1), NOW + timedelta(minutes=5))
+
+
+@pytest.mark.parametrize("plan", [VERIFYING, SERVING], ids=["does not serve", "alerts still fire"])
+def test_where_asked_it_goes_forward_again_once_and_then_tells_both_switches(plan: Plan) -> None:
+    move = advance(replace(plan, prepared="t", limits=Limits(forward=True)), DeadlinePassed(Step.VERIFYING), NOW)
+    assert (move.plan.step, move.plan.prepared) == (Step.RETURNING, None)
+    assert [(each.kind, each.live, each.candidate) for each in move.decisions] == [(DecisionKind.FORWARD, "1", "2")]
+    over = advance(move.plan, Switched("directory", "1", "2"), NOW + timedelta(minutes=1))
+    assert over.plan.step is Step.FAILED
+    assert over.note.startswith("switched from 2 to 1 at 2026-11-20 10:00:00 UTC, which did not help, and from 1 to 2 again at 2026-11-20 10:01:00 UTC")
+
+
+def test_an_approval_that_comes_too_late_switches_nothing() -> None:
+    move = advance(AWAITING, Approved("ana", "cli", "1"), NOW + APPROVAL_WITHIN)
+    assert (move.plan.step, move.decisions) == (Step.HELD, ())
+    assert "too late" in move.note
+
+
+def test_an_approval_that_a_guard_holds_is_used_up() -> None:
+    assert advance(AWAITING, Approved("ana", "cli", "1", guards=("frozen: a",)), NOW).plan.approved_by == "ana"
+
+
+CANARY = open_plan(replace(FIRED, candidates=("1",), canary=True, aborts_canaries=True), "p1", "i1", NOW).plan
+
+
+def test_a_canary_is_aborted_not_rolled_back() -> None:
+    move = advance(CANARY, judged(), NOW)
+    assert (move.plan.step, move.plan.stable) == (Step.SWITCHING, "1")
+    assert [(each.kind, each.live, each.candidate) for each in move.decisions] == [(DecisionKind.ABORT, "2", "1")]
+    aborted = advance(move.plan, Switched("rollouts", "2", "1"), NOW).plan
+    seen = advance(aborted, Faded("2", NOW), NOW).plan
+    assert advance(aborted, AllResolved(), NOW).plan.step is Step.VERIFYING
+    assert advance(seen, AllResolved(), NOW).note == "canary 2 has no traffic any more and every alert has resolved"
+
+
+def test_where_the_target_cannot_abort_the_decision_is_told_and_the_plan_ends() -> None:
+    move = advance(replace(CANARY, aborts_canaries=False, approval_required=True), judged(), NOW)
+    assert (move.plan.step, move.decisions[0].kind) == (Step.HELD, DecisionKind.ABORT)
+    assert move.plan.reason.startswith("target directory cannot take a canary's traffic away: abort canary 2 where its rollout was begun")
+
+
+@pytest.mark.parametrize(
+    ("plan", "fact", "words"),
+    [
+        (CANARY, Faded("2"), "took the traffic of canary 2 away"),
+        (CANARY, Serving("2"), "version 2 became live"),
+        (ON_TRIAL, Faded("2"), ""),
+        (CANARY, Serving("1"), ""),
+    ],
+)
+def test_a_canary_that_is_gone_or_promoted_ends_its_trial(plan: Plan, fact: Fact, words: str) -> None:
+    move = advance(plan, fact, NOW)
+    assert (move.plan.step is Step.CANCELLED) is bool(words)
+    assert words in move.note
+
+
+@pytest.mark.parametrize(
+    ("plan", "live", "shares", "facts"),
+    [
+        (CANARY, "1", {"1": 0.8, "2": 0.2}, ()),
+        (CANARY, "1", {"1": 0.995, "2": 0.005}, (Faded("2", NOW),)),
+        (CANARY, "1", {"1": 0.0, "2": 0.0}, ()),
+        (CANARY, "2", {"2": 1.0}, (Serving("2", NOW),)),
+        (replace(CANARY, step=Step.VERIFYING), "1", {"1": 1.0}, (Faded("2", NOW), AllResolved(NOW))),
+        (replace(CANARY, step=Step.VERIFYING), "1", {"1": 0.9, "2": 0.1}, ()),
+        (SERVING, "2", {"2": 1.0}, (Serving("2", NOW),)),
+        (VERIFYING, "3", {"3": 1.0}, (Serving("3", NOW),)),
+    ],
+)
+def test_shares_and_strangers_are_observed(plan: Plan, live: str, shares: dict[str, float], facts: tuple[Fact, ...]) -> None:
+    assert observed(plan, live, firing=False, at=NOW, shares=shares) == facts
+
+
+def test_a_rollback_by_hand_begins_with_the_switch_or_is_held() -> None:
+    asked = Asked("fraud", "2", "1", "ana@host", "cli host", NOW, "directory", "it looks wrong")
+    move = ask(asked, "p1", "i1", NOW)
+    assert (move.plan.step, move.plan.candidate, move.plan.by) == (Step.SWITCHING, "1", "ana@host")
+    assert move.decisions[0].reason == "ana@host (cli host) asked to go back from 2 to 1: it looks wrong"
+    held = ask(replace(asked, guards=("frozen: a",)), "p1", "i1", NOW)
+    assert (held.plan.step, held.decisions[0].kind) == (Step.HELD, DecisionKind.HOLD)
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.kind)
@@ -174,7 +351,7 @@ def test_an_ended_plan_records_facts_and_does_nothing(step: Step, fact: Fact) ->
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.kind)
-@pytest.mark.parametrize("plan", [ON_TRIAL, AWAITING, SWITCHING, VERIFYING, SERVING], ids=lambda plan: plan.step)
+@pytest.mark.parametrize("plan", PLANS.values(), ids=lambda plan: plan.step)
 def test_every_fact_counts_as_one_revision(plan: Plan, fact: Fact) -> None:
     assert advance(plan, fact, NOW).plan.revision == plan.revision + 1
 

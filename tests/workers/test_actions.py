@@ -1,12 +1,13 @@
 """Following plans: trials, guards, switches, deadlines, and what a crash leaves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pytest
 
 from tests.workers._acting import ACCEPTED, ARITHMETIC, at, begin, commit, evaluate
+from tests.workers._far import Far
 from watchtower.core import planning
 from watchtower.nouns.decision import DecisionKind
 from watchtower.nouns.errors import RollbackError, ShadowError, Unavailable
@@ -15,52 +16,10 @@ from watchtower.nouns.facts import Fired
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.settings import GuardSettings
 from watchtower.nouns.step import Step
-from watchtower.rollback_targets import State, Switch
-from watchtower.rollback_targets._errors import Moved
 from watchtower.store import Store
 from watchtower.workers.actions import RESOLVED, Actions, Steering
 
 PENDING = Judgement(Verdict.INCONCLUSIVE, Diagnosis.UNKNOWN, "81 of 100 pairs", None, final=False)
-
-
-@dataclass
-class Far:
-    """A target that is a variable; counts what is asked of it. *breaks* is raised at the next call."""
-
-    names: str | None = "2"
-    looks: int = 0
-    switches: int = 0
-    writes: int = 0
-    breaks: Exception | None = None
-
-    def current(self) -> str | None:
-        self.looks += 1
-        if self.breaks is not None:
-            raise self.breaks
-        return self.names
-
-    def state(self) -> State:
-        version = self.current()
-        return State(version, f"{version} after {self.writes}")
-
-    def ready(self, candidate: str) -> Sequence[str]:
-        return () if candidate else ("no version",)
-
-    def switch_to(self, candidate: str, *, expected: str | None, token: str = "", key: str = "", dry_run: bool = False) -> Switch:
-        assert not dry_run
-        assert key
-        before = self.current()
-        if before == candidate:
-            return Switch(before, candidate, changed=False)
-        if before != expected or (token and token != f"{before} after {self.writes}"):
-            where = "far"
-            raise Moved(where, expected, before)
-        self.names = candidate
-        self.switches += 1
-        return Switch(before, candidate, changed=True)
-
-    def close(self) -> None:
-        """Holds nothing."""
 
 
 @dataclass

@@ -85,6 +85,7 @@ class Triton:
 
     *mode*: its --model-control-mode. *bad*: versions that do not load, and why. *loses*: what served before is lost when a load fails, as ensembles do.
     *restricted*: the header and value of --http-restricted-api. *slow*: seconds that a load takes. *mute*: loads give no answer.
+    *after_look*: what happens right after its index was read.
     """
 
     mode: str = "explicit"
@@ -99,7 +100,7 @@ class Triton:
     rows: dict[int, list[str]] = field(default_factory=dict)
     configs: dict[int, dict[str, Any]] = field(default_factory=dict)
     loads: list[dict[str, Any]] = field(default_factory=list)
-    before_load: Callable[[], None] = lambda: None
+    after_look: Callable[[], None] = lambda: None
     url: str = ""
 
     def start(self, *versions: int, config: dict[str, Any] | None = None) -> Self:
@@ -112,6 +113,7 @@ class Triton:
             mine = [{"name": "fraud", "state": "UNAVAILABLE", "reason": "model appears in two or more repositories"}]
         else:
             mine = [{"name": "fraud", "version": str(version), "state": state, **({"reason": why} if why else {})} for version, (state, why) in self.shown()]
+        self.after_look()
         return [*(mine or [{"name": "fraud"}]), {"name": "other", "version": "7", "state": "READY"}]
 
     def shown(self) -> list[tuple[int, list[str]]]:
@@ -140,7 +142,6 @@ class Triton:
             raise RefusalError(500, f"failed to load '{name}', failed to poll from model repository")
         config = json.loads(request["parameters"]["config"]) if "parameters" in request else CONFIG
         self.loads.append(config)
-        self.before_load()
         time.sleep(self.slow)
         self.load(config)
 

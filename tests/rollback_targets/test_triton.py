@@ -164,6 +164,28 @@ def test_a_load_of_somebody_else_that_is_under_way_is_left_alone(server: far_end
     assert server.loads == []
 
 
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ({1: ["READY", ""], 2: ["UNAVAILABLE", "unloaded"]}, None),
+        ({1: ["UNAVAILABLE", "no memory"]}, "could not load fraud 1: no memory; 2 serves"),
+        ({1: ["LOADING", ""]}, "is still loading fraud 1 after 0.3 s; 2 serves"),
+    ],
+)
+def test_a_load_of_the_candidate_that_is_under_way_is_waited_for(server: far_end_triton.Triton, ends: dict[int, list[str]], said: str | None) -> None:
+    """It is our own, from before a crash."""
+    token = session(server).state().token
+    server.rows[1], server.configs[1] = ["LOADING", ""], specific(1)
+    server.after_look = lambda: server.rows.update(ends)
+    opened = session(server, time_limit="300ms")
+    if said is None:
+        assert opened.switch_to("1", expected="2", token=token) == Switch("1", "1", changed=False)
+    else:
+        with pytest.raises(RollbackError, match=said):
+            opened.switch_to("1", expected="2", token=token)
+    assert server.loads == []
+
+
 def test_the_token_tells_that_somebody_loaded_although_the_version_is_the_same(server: far_end_triton.Triton) -> None:
     token = session(server).state().token
     server.load({**specific(2), "max_batch_size": 8})

@@ -20,7 +20,7 @@ from watchtower.rollback_targets._triton_far import LOADING, READY, Far, Row
 
 READ_WITHIN = 15.0
 """Seconds that looking alone may take."""
-_PAUSE = 0.25
+_PAUSE, _SHORT = 0.25, 2.0
 _GRACE = 10.0
 """Seconds beyond the limit in which what went wrong is looked at and put right."""
 _SECRET = re.compile(r"secret|token|passw|credential|api_?key", re.IGNORECASE)
@@ -112,7 +112,7 @@ class TritonSession:
     def switch_to(self, candidate: str, *, expected: str | None, token: str = "", key: str = "", dry_run: bool = False) -> Switch:  # noqa: ARG002  Triton knows no keys
         """Loads *candidate* alone, and waits until it is ready and no other version is; puts the old one back where that fails."""
         wanted, until = self._number(candidate), time.monotonic() + self._limit
-        look = self._look(self._soon())
+        look = self._settled(wanted, until)
         before = _text(look.live)
         if look.live == wanted:
             return Switch(before, candidate, changed=False, dry_run=dry_run)
@@ -161,9 +161,31 @@ class TritonSession:
         return max(ready, default=None)
 
     def _look(self, until: float) -> _Look:
-        rows = self._far.rows(until)
-        live = self._live(rows)
-        return _Look(tuple(rows), live, self._far.config(live, until) if live is not None else {})
+        """Index and configuration; both anew where another version became live between them."""
+        while True:
+            rows = tuple(self._far.rows(until))
+            live = self._live(rows)
+            try:
+                config = self._far.config(live, min(until, time.monotonic() + _SHORT)) if live is not None else {}
+            except RollbackError:
+                if self._live(self._far.rows(until)) == live or time.monotonic() >= until:
+                    raise
+                continue
+            return _Look(rows, live, config)
+
+    def _settled(self, wanted: int, until: float) -> _Look:
+        """What it serves, once *wanted* is not being loaded any more: that load is ours, from before a crash or a lost answer."""
+        look, waited = self._look(self._soon()), False
+        while (row := next((each for each in look.rows if each.version == wanted), None)) is not None and row.state == LOADING:
+            if time.monotonic() + _PAUSE >= until:
+                msg = f"{self._far.who} is still loading {self._model} {wanted} after {self._limit:g} s; {_text(look.live) or 'nothing'} serves"
+                raise RollbackError(msg)
+            time.sleep(_PAUSE)
+            look, waited = self._look(self._soon()), True
+        if waited and row is not None and look.live != wanted:
+            msg = f"{self._far.who} could not load {self._model} {wanted}: {row.failed or row.state}; {_text(look.live) or 'nothing'} serves"
+            raise RollbackError(msg)
+        return look
 
     def _expect(self, look: _Look, expected: str | None, token: str) -> None:
         who = f"{self._far.who} ({self._model})"

@@ -71,7 +71,7 @@ class ApprovalDesk:
         after = self._recorded(plan, fact, now)
         if isinstance(after, Said):
             return after
-        if guards:
+        if after.step is Step.AWAITING_APPROVAL:
             return Said("held", f"{'; '.join(guards)}: plan {plan.id} still awaits approval, name it as {token(after)} to approve it again", after)
         if after.step is not Step.SWITCHING:
             return Said("nothing", f"plan {plan.id} is {_step(after)}: {after.reason}", after)

@@ -47,7 +47,9 @@ class DrillRows:
 
 
 def drills_json(tx: sa.Connection) -> list[Json]:
-    """The newest drills as `status --json` tells them."""
+    """The newest drills as `status --json` tells them; [] in a store of an earlier release, which has no such table."""
+    if not sa.inspect(tx).has_table(drills.name):
+        return []
     return [
         {"model": each.model, "ready": each.ready, "at": stamp(each.at), "live": each.live, "candidate": each.candidate, "reasons": list(each.reasons)}
         for each in _all(tx)

@@ -116,7 +116,9 @@ class ServingRows:
 
 
 def servings_json(tx: sa.Connection, model: str | None = None, limit: int = _LISTED) -> list[Json]:
-    """See :meth:`ServingRows.listed`."""
+    """See :meth:`ServingRows.listed`; [] in a store of an earlier release, which has no such table."""
+    if not sa.inspect(tx).has_table(servings.name):
+        return []
     wanted = sa.select(servings).order_by(servings.c.id.desc()).limit(limit)
     found = tx.execute(wanted if model is None else wanted.where(servings.c.model == model)).all()
     return [

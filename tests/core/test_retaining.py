@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.core.test_trialling import batch
-from watchtower.core.retaining import KeepTerms, RowsTally
+from watchtower.core.retaining import RowsTally
+from watchtower.nouns.kept import KeepTerms
 from watchtower.nouns.window import Key, Window
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from watchtower.core.diagnosing import Signs, diagnose, drift_words, signs_of
+from watchtower.core.evidence_errors import PAIRS
 from watchtower.core.evidence_facts import facts_of_candidate
 from watchtower.core.evidence_predictions import difference
 from watchtower.core.grounds import Bar, Ground, by_labels, by_reference, by_speed, by_validity, has_labels, in_use
@@ -109,7 +110,9 @@ def _needed(grounds: dict[str, Ground]) -> int | None:
 
 def _wanted(ground: Ground) -> str:
     """How many rows would tell; where none would, why."""
-    if ground.wanted or ground.pairs is None or ground.capped or ground.pairs.helps or "of 100" in ground.reason:
+    if ground.pairs is None or ground.n < PAIRS:  # its reason says how many it takes at least
+        return ""
+    if ground.wanted or ground.capped or ground.pairs.helps:
         return ground.wanted
     return f"; below the minimum effect {ground.pairs.minimum:.4g} no number of rows would accept"
 

@@ -3,9 +3,10 @@
 # make check   format, lint, types, floors
 # make bench   the figures of docs/benchmarks.md, measured here
 # make bench-detection, bench-verdict   false alarms, detection and a verdict's cost beside peers'; WATCHTOWER_PEERS=folder of their environments
+# make bench-shadow   what re-running versions costs beside a bare onnxruntime loop, on the GPU where there is one
 # Each makes its own environment in .venv first, once.
 
-.PHONY: demo test check bench bench-detection bench-verdict env
+.PHONY: demo test check bench bench-detection bench-verdict bench-shadow env
 BIN := .venv/bin
 
 demo: .venv/.all
@@ -28,6 +29,9 @@ bench-detection: .venv/.dev
 
 bench-verdict: .venv/.dev
 	$(BIN)/python -m tests.benchmarks.verdict
+
+bench-shadow: .venv/.dev
+	$(BIN)/python -m tests.benchmarks.shadow
 
 env: .venv/.dev
 

@@ -17,7 +17,7 @@ Tensors = Mapping[str, Tensor]
 Answers = Floats | tuple[str | None, ...]
 ROUNDING = 1e-6
 """What another order of additions may do to an answer, relative to its size where that is above 1."""
-_PROBED = 8
+_PROBED = 16
 _UNREAD = 2**24
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.runners.models import logistic, placed
 from watchtower.core.binning import make_binning, make_reference_profile
+from watchtower.core.keeping import unpacked
 from watchtower.edges.clock import ManualClock
 from watchtower.edges.tables import read_table
 from watchtower.formats.watchtower_json import WatchtowerJson
@@ -58,6 +59,10 @@ class Stage:
     minutes: int = 0
     shift: float = 0.0
     spoilt: Callable[[Floats], Floats] = field(default=lambda p: p)
+    mirrored: str = ""
+    """A version that answers as GOOD does to every request, without serving."""
+    canary: bool = False
+    """Version 1 serves as much beside it and is live; *live* is the canary's answers."""
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(4))
 
     def __post_init__(self) -> None:
@@ -98,13 +103,19 @@ class Stage:
         at = (self.folder / "log.jsonl").stat().st_size
         with (self.folder / "log.jsonl").open("a") as log:
             for i, ((a, b), answer) in enumerate(zip(x.tolist(), p.tolist(), strict=True)):
-                log.write(json.dumps(self._message(start + i * MINUTE / ROWS, f"{self.minutes}-{i}", {"amount": a, "age": b}, answer)) + "\n")
+                message = self._message(start + i * MINUTE / ROWS, f"{self.minutes}-{i}", {"amount": a, "age": b}, answer)
+                log.write(json.dumps(message) + "\n")
+                if self.mirrored:
+                    mirror = {"version": self.mirrored, "role": "mirror", "prediction": probability(GOOD, np.array([[a, b]])).item()}
+                    log.write(json.dumps(message | mirror) + "\n")
         last = (self.folder / "log.jsonl").stat().st_size - 1
         columns = {"amount": NumberColumn(x[:, 0]), "age": NumberColumn(x[:, 1]), PREDICTION: NumberColumn(p)}
         profile = replace(make_reference_profile(self.binning, columns, ROWS), spans=(Span(self.source.partition, at, last),))
         window = Window(start, start + MINUTE)
-        memory = replace(self.store.evaluations.memory("fraud"), served=Served(live="2"), evaluated_through=window.end)
-        self.store.evaluations.commit("fraud", window, {("2", ""): profile}, Evaluation(Board("fraud", window, "2", {}), (), memory, ()), now=window.end)
+        live = "1" if self.canary else "2"
+        memory = replace(self.store.evaluations.memory("fraud"), served=Served(live=live), evaluated_through=window.end)
+        profiles = {("2", ""): profile} | ({("1", ""): profile} if self.canary else {})
+        self.store.evaluations.commit("fraud", window, profiles, Evaluation(Board("fraud", window, live, {}), (), memory, ()), now=window.end)
         return window.end
 
     @staticmethod
@@ -283,3 +294,50 @@ def test_an_accepted_reference_is_the_windows_that_were_accepted(tmp_path: Path,
     amount = found.columns["amount"]
     assert isinstance(amount, NumberColumn)
     assert (found.count, round(float(amount.values.mean()) / 10)) == (2 * ROWS, 15)
+
+
+def test_a_mirrored_version_without_an_artefact_is_judged_by_what_it_logged(tmp_path: Path, store: Store) -> None:
+    """Version 0 mirrors and has no artefact; labels arrive for what was served."""
+    stage = Stage(tmp_path, store, BAD, labelled=False, mirrored="0")
+    plan = stage.served("0")
+    stage.serve()
+    end = stage.serve()
+    room = stage.room()
+    room.labels_of = lambda _model, ids, _until: ["1"] * len(ids)
+    judgement = look(room, plan, end, "the alert resolved")
+    found = judgement.evidence["candidates"]
+    assert isinstance(found, dict)
+    assert found["0"]["mirror"] == {"pairs": 3 * ROWS, "agreement": None, "instead_of_a_run": True}
+    assert (judgement.evidence["rows"], found["0"]["labels"]["n"]) == (3 * ROWS, 2 * ROWS)
+    assert "0/model.onnx is missing" in str(judgement.evidence["failures"])
+    assert judgement.reason.endswith(("version 0 mirrored, not run again)", "version 0 mirrored, not run again) (the alert resolved)"))
+
+
+def test_mirrored_rows_are_kept_over_a_restart_and_may_come_a_window_late(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD, labelled=False, mirrored="0")
+    plan = stage.served("0")
+    look(stage.room(), plan)
+    blob = store.trials.load(key_of(plan))
+    assert blob is not None
+    kept = unpacked(blob)
+    assert kept is not None
+    assert (kept.mirrors, len(kept.mirror_keys)) == (("0",), ROWS)
+    assert np.array_equal(np.sort(kept.mirror_keys), np.sort(kept.keys))
+    assert look(stage.room(), plan, stage.serve()).evidence["rows"] == 2 * ROWS
+
+
+def test_a_canary_is_judged_by_its_own_rows_beside_the_stable_version(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD, canary=True)
+    stage.serve()
+    plan = replace(stage.served("1"), canary=True)
+    judgement = look(stage.room(), plan)
+    assert (judgement.verdict, judgement.diagnosis, judgement.candidate) == (Verdict.ACCEPT, Diagnosis.MODEL_REGRESSION, "1")
+    assert (judgement.evidence["live"], judgement.evidence["rows"], judgement.evidence["windows"]) == ("2", 2 * ROWS, 2)
+
+
+def test_a_trial_after_one_that_only_broke_begins_anew(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    stage.serve()
+    assert look(stage.room(), stage.served("0")).verdict is Verdict.BROKEN
+    placed(tmp_path / "models", "0", logistic(GOOD))
+    assert look(stage.room(), replace(stage.served("0"), id="p2")).verdict is Verdict.ACCEPT

@@ -63,9 +63,13 @@ class Mlflow:
         with urllib.request.urlopen(urllib.request.Request(url, blob, method="PUT"), timeout=30):
             pass
 
-    def publish(self, name: str, files: Mapping[str, bytes], *, count: int = 1) -> str:
-        """Registers *count* versions of *name* with these files, as a training job without MLflow's client would; the path of the files."""
-        self.ask("mlflow/registered-models/create", {"name": name})
+    def publish(self, name: str, files: Mapping[str, bytes], *, count: int = 1, known: bool = False) -> str:
+        """Registers *count* versions of *name* with these files, as a training job without MLflow's client would; the path of the files.
+
+        *known*: the model is registered already.
+        """
+        if not known:
+            self.ask("mlflow/registered-models/create", {"name": name})
         run = self.ask("mlflow/runs/create", {"experiment_id": "0"})["run"]["info"]
         at = f"0/{run['run_id']}/artifacts/model"
         for file, blob in files.items():

@@ -24,6 +24,7 @@ SEAL = "seal.json"
 IN_USE = 3600.0
 """Seconds after its last use in which an entry is not removed, even where the cache is full."""
 _PART, _GONE = ".part-", ".gone-"
+_TRIES = 5
 
 
 class CacheSettings(Frozen):
@@ -52,22 +53,14 @@ class Cache:
     max_bytes: int
 
     def kept(self, key: str, stamp: str | None) -> Entry | None:
-        """The entry of *key*, if it is whole, its files have the digests of its seal, and, where *stamp* is given, it was filled under that; None else."""
-        at = self.folder / _name(key)
-        seal = _seal(at)
-        if seal is None or (stamp is not None and seal["stamp"] != stamp):
-            return None
-        files, note = seal["files"], seal["note"]
-        if not isinstance(files, dict) or not isinstance(note, dict) or not _whole(at, files):
-            return None
-        try:
-            os.utime(at / SEAL)
-        except OSError:
-            return None
-        return Entry(at, str(seal["stamp"]), note)
+        """The entry of *key* under *stamp* (None: whichever was used last), if it is whole and its files have the digests of its seal; None else."""
+        if stamp is not None:
+            return _used(self.folder / _name(key, stamp))
+        stamps = sorted(self.folder.glob(f"{_name(key, None)}-*"), key=lambda each: _changed(each / SEAL))
+        return _used(stamps[-1]) if stamps else None
 
     def filled(self, key: str, stamp: str, note: Mapping[str, object], fill: Callable[[Path], None]) -> Entry:
-        """The entry of *key*, which *fill* wrote into the folder that it is given; takes the place of what was kept under another stamp.
+        """The entry of *key* under *stamp*, which *fill* wrote into the folder that it is given. Those under other stamps age and go.
 
         ShadowError where *fill* raises it, where the files are larger than the cache, or where the disk refuses.
         """
@@ -77,7 +70,7 @@ class Cache:
             try:
                 fill(part)
                 self._sealed(part, stamp, note)
-                self._placed(part, self.folder / _name(key), stamp)
+                self._placed(part, self.folder / _name(key, stamp))
             finally:
                 shutil.rmtree(part, ignore_errors=True)
             self._trim()
@@ -101,16 +94,17 @@ class Cache:
             msg = f"the artefact has {size:,} bytes, more than the cache may hold ({self.max_bytes:,}): raise cache.max_bytes"
             raise ShadowError(msg)
 
-    def _placed(self, part: Path, at: Path, stamp: str) -> None:
-        seal = _seal(at)
-        if seal is not None and seal["stamp"] == stamp and isinstance(seal["files"], dict) and _whole(at, seal["files"]):
+    def _placed(self, part: Path, at: Path) -> None:
+        """What another one placed meanwhile stays, if it is whole."""
+        for _ in range(_TRIES):
+            if _used(at) is not None:
+                return
+            self._remove(at)
+            try:
+                part.rename(at)
+            except OSError:
+                continue
             return
-        self._remove(at)
-        try:
-            part.rename(at)
-        except OSError:  # another one was quicker
-            if _seal(at) is None:
-                raise
 
     def _trim(self) -> None:
         """Removes what was used longest ago until the rest fits, and what killed fillings left."""
@@ -142,18 +136,36 @@ class Cache:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in *folder*."""
-    found = 0
-    for path in folder.rglob("*"):
-        try:
-            found += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:  # removed meanwhile
-            continue
-    return found
+    """Bytes of all files in *folder*; what is removed meanwhile does not count."""
+    paths = (os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)  # noqa: PTH118  as os.walk gives them
+    return sum(_bytes(path) for path in paths)
 
 
-def _name(key: str) -> str:
-    return sha256(key.encode()).hexdigest()[:40]
+def _bytes(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  as os.walk gives it
+    except OSError:
+        return 0
+
+
+def _name(key: str, stamp: str | None) -> str:
+    name = sha256(key.encode()).hexdigest()[:24]
+    return name if stamp is None else f"{name}-{sha256(stamp.encode()).hexdigest()[:24]}"
+
+
+def _used(at: Path) -> Entry | None:
+    """The entry at *at*, which counts as used now, if it is whole."""
+    seal = _seal(at)
+    if seal is None:
+        return None
+    files, note = seal["files"], seal["note"]
+    if not isinstance(files, dict) or not isinstance(note, dict) or not _whole(at, files):
+        return None
+    try:
+        os.utime(at / SEAL)
+    except OSError:
+        return None
+    return Entry(at, str(seal["stamp"]), note)
 
 
 def _seal(at: Path) -> Mapping[str, object] | None:

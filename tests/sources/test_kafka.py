@@ -254,8 +254,27 @@ def test_messages_that_retention_took_are_counted_and_reading_goes_on_behind_the
     (here,) = session.fresh()
     assert [row[1] for row in read(session, 4, {here: 2})[0]] == [6, 7, 8, 9]
     assert session.lost() == {here: 4}
-    with pytest.raises(Unavailable, match="expired"):
-        list(source(kafka_broker, topic).reread([Span(here, 2, 8)]))
+    assert left(kafka_broker, topic, Span(here, 2, 8)) == ([b"6", b"7", b"8"], True)
+    assert left(kafka_broker, topic, Span(here, 2, 4)) == ([], True)
+    assert left(kafka_broker, topic, Span(here, 6, 8)) == ([b"6", b"7", b"8"], False)
+
+
+def left(broker: Broker, topic: str, span: Span) -> tuple[list[bytes | None], bool]:
+    """What of *span* is read again, and whether the rest is gone for good."""
+    found: list[bytes | None] = []
+    try:
+        for each in source(broker, topic).reread([span]):
+            found += each.values
+    except Unavailable as gone:
+        return found, gone.expired
+    return found, False
+
+
+def test_a_broker_that_is_away_says_nothing_of_the_messages(topic: str) -> None:
+    away = Kafka.model_validate({"brokers": ["127.0.0.1:9"], "topic": topic, "format": {"kind": "watchtower_json"}})
+    with pytest.raises(Unavailable) as error:
+        list(away.reread([Span(Partition(topic, 0), 0, 1)]))
+    assert not error.value.expired
 
 
 def test_a_position_beyond_the_end_goes_back_to_the_end(kafka_broker: Broker, topic: str, opened: Open) -> None:

@@ -60,10 +60,14 @@ def aged(served: Served, *, paged: bool) -> Served:
     return replace(served, quiet_windows={**served.quiet_windows, served.live: 0 if paged else served.quiet_windows.get(served.live, 0) + 1})
 
 
+def has_left(plan: Plan | None) -> bool:
+    """Whether *plan* switched away from its live version."""
+    return plan is not None and (plan.switched_at is not None or plan.step is Step.ROLLED_BACK)
+
+
 def left(served: Served, plan: Plan) -> Served:
     """*served* with the version that *plan* switched away from, whether or not that helped: it is no candidate until it is cleared."""
-    switched = plan.switched_at is not None or plan.step is Step.ROLLED_BACK
-    if not switched or plan.live in served.rolled_back_from:
+    if not has_left(plan) or plan.live in served.rolled_back_from:
         return served
     return replace(served, rolled_back_from=(*served.rolled_back_from, plan.live))
 

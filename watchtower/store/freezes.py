@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchtower.core.guards import Freeze
-from watchtower.core.versions import left
-from watchtower.nouns.memory import Memory, Served
+from watchtower.core.versions import has_left
+from watchtower.nouns.memory import Memory
 from watchtower.nouns.provenance import Act
 from watchtower.nouns.window import micros, moment
 from watchtower.store.chains import append_act
@@ -103,7 +103,8 @@ def _without(memory: Memory, version: str) -> Memory:
 
 def without_cleared(memory: Memory, stored: Memory) -> Memory:
     """*memory*, which an evaluation began with, less what somebody cleared in *stored* meanwhile."""
-    left_now = set() if memory.plan is None else set(left(Served(), memory.plan).rolled_back_from)
+    before = stored.plan if stored.plan is not None and memory.plan is not None and stored.plan.id == memory.plan.id else None
+    left_now = {memory.plan.live} if memory.plan is not None and has_left(memory.plan) and not has_left(before) else set()
     known = {*stored.served.rolled_back_from, *left_now}
     kept = tuple(each for each in memory.served.rolled_back_from if each in known)
     return memory if kept == memory.served.rolled_back_from else replace(memory, served=replace(memory.served, rolled_back_from=kept))

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from watchtower.core.opening import others
-from watchtower.core.versions import left
+from watchtower.core.versions import has_left, left
 from watchtower.edges.points import reached
 from watchtower.nouns.decision import DecisionKind
 from watchtower.nouns.errors import Fenced
@@ -173,12 +173,14 @@ def leaving(memory: Memory, plan: Plan) -> Memory:
 
 def _remembering(memory: Memory, plan: Plan, move: Move) -> Memory:
     """The memory with the plan as it is now, decided rollbacks, and the version that was rolled back from."""
-    if memory.plan is None or memory.plan.id == plan.id:
+    before = memory.plan
+    if before is None or before.id == plan.id:
         memory = replace(memory, plan=plan)
     decided = tuple(decision.at for decision in move.decisions if decision.kind is DecisionKind.ROLL_BACK)
     if decided:
         memory = replace(memory, rollbacks=(*memory.rollbacks, *decided)[-_REMEMBERED:])
-    return leaving(memory, plan)
+    known = before is not None and before.id == plan.id and has_left(before)  # it was marked then, and somebody may have cleared it since
+    return memory if known else leaving(memory, plan)
 
 
 def _noted(tx: sa.Connection, plan: Plan, fact: Fact, note: str, now: datetime) -> Incident | None:

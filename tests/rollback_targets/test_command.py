@@ -105,6 +105,15 @@ def test_a_version_that_could_be_taken_for_an_option_is_given_to_no_command(fold
     assert not (folder / "told").exists()
 
 
+def test_neither_is_what_it_is_to_replace_nor_a_model_s_name(folder: Path) -> None:
+    with pytest.raises(RollbackError, match="'-rf' is no expected that a command is given"):
+        session(folder, current=["echo", "-rf"], switch=["./tell"]).switch_to("1", expected="-rf")
+    target = Command.model_validate({"current": ["./tell", "{model}"], "switch": ["./tell"], "folder": str(folder)})
+    with pytest.raises(RollbackError, match="'--all' is no model that a command is given"):
+        target.open_for("--all").current()
+    assert not (folder / "told").exists()
+
+
 @pytest.mark.parametrize(("said", "version"), [("echo 7", "7"), ("echo noise; echo ' v-2 '; echo", "v-2"), ("exit 0", None), ("printf 7", "7")])
 def test_the_last_line_of_current_is_the_version(folder: Path, said: str, version: str | None) -> None:
     assert session(folder, current=["sh", "-c", said]).current() == version

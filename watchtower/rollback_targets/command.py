@@ -216,6 +216,8 @@ class CommandSession:
     def _run(self, action: str, argv: Sequence[str], places: Mapping[str, str]) -> tuple[commands.Ran, dict[str, object]]:
         """One run, and what of it may be kept."""
         settings, known = self._settings, {"model": self._model, **places}
+        for name, value in known.items():
+            _harmless(name, value)
         filled = [known.get(found[1], "") if (found := _PLACE.fullmatch(each)) else each for each in argv]
         try:
             secrets = {name: each.get() for name, each in self._files.items()}
@@ -255,7 +257,16 @@ def _reasons(ran: commands.Ran, detail: Mapping[str, object], limit: timedelta) 
 
 
 def _usable(version: str) -> None:
-    """A version's name comes from logs: it must not be taken for an option."""
-    if not version or version.startswith("-") or len(version) > _LONGEST or not version.isprintable():
-        msg = f"{version[:_LONGEST]!r} is no version that a command is given: nothing was switched"
+    """A version to switch to has a name, which is harmless."""
+    if not version:
+        msg = "'' is no version that a command is given: nothing was switched"
+        raise RollbackError(msg)
+    _harmless("version", version)
+
+
+def _harmless(name: str, value: str) -> None:
+    """Names of versions and models come from logs: none may be taken for an option."""
+    longest = 3 * _LONGEST if name == "key" else _LONGEST  # a key is made of names
+    if value.startswith("-") or len(value) > longest or not value.isprintable():
+        msg = f"{value[:_LONGEST]!r} is no {name} that a command is given: nothing was switched"
         raise RollbackError(msg)

@@ -59,13 +59,18 @@ def read(column: Column | None, settings: ImageSettings, count: int) -> Shown:
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pictures")
     for start in range(0, count, _AT_ONCE):
         tasks = {row: pool.submit(_picture, files, addresses[row], settings) for row in range(start, min(start + _AT_ONCE, count)) if addresses[row]}
-        missing |= {row: "no address was logged" for row in range(start, min(start + _AT_ONCE, count)) if not addresses[row]}
+        missing |= {row: _absent(column, row) for row in range(start, min(start + _AT_ONCE, count)) if not addresses[row]}
         hung = _take(tasks, settings.within.total_seconds(), pixels, had, missing)
         if hung:
             pool.shutdown(wait=False, cancel_futures=True)
             pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pictures")
     pool.shutdown(wait=False, cancel_futures=True)
     return Shown(np.array(had, dtype=np.int64), pixels[: len(had)], missing)
+
+
+def _absent(column: Column | None, row: int) -> str:
+    logged = isinstance(column, TextColumn) and column.codes[row] >= 0
+    return "it lies beneath none of the roots" if logged else "no address was logged"
 
 
 def _take(tasks: Mapping[int, "Future[Pixels]"], seconds: float, pixels: Pixels, had: list[int], missing: dict[int, str]) -> bool:

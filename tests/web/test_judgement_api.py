@@ -177,6 +177,16 @@ def test_flaggers_gates_go_on_only_on_advance_and_back_only_on_abort(memory: Mem
     assert answer.text.split(":")[0] in {"advance", "hold", "abort"}
 
 
+def test_before_the_canary_has_traffic_the_live_version_opens_the_gate_and_its_own_trouble_takes_no_canary_back() -> None:
+    path, alone = "/api/v1/judgements/fraud", {"7": 1.0}
+    with asked(QUIET, shares=alone, rules=(LIVE,), scores={"7": SCORE}) as client:
+        assert client.post(path, json={"metadata": {"gate": "advance"}}).status_code == 200
+    with asked(replace(QUIET, alerts=(alert(AlertState.FIRING, "page", "7"),)), shares=alone) as client:
+        assert client.post(path, json={"metadata": {"gate": "advance"}}).status_code == 409
+        assert client.post(path, json={"metadata": {"gate": "rollback"}}).status_code == 409
+        assert client.post(path, json={"metadata": {"gate": "rollback", "version": "7"}}).status_code == 200
+
+
 def test_a_gate_that_does_not_exist_and_a_body_that_is_none_are_refused() -> None:
     with asked(QUIET) as client:
         assert client.post("/api/v1/judgements/fraud", json={"metadata": {"gate": "back"}}).status_code == 400

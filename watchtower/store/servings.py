@@ -167,12 +167,12 @@ def _sentence(model: str, before: str, live: str, *, seen: bool) -> str:
 
 
 def _told(tx: sa.Connection, memory: Memory, what: str, now: datetime, hearers: Sequence[str]) -> Memory:
-    incident = memory.incident
+    incident, at = memory.incident, memory.evaluated_through or now
     if incident is not None and incident.state is IncidentState.OPEN:
-        return replace(memory, incident=noted(incident, now, "note", what))
+        return replace(memory, incident=noted(incident, at, "note", what))
     if hearers:
-        fresh = Incident(f"{OURSELVES}-note-{now:%Y%m%dT%H%M%S%f}-{memory.model}", OURSELVES, now, revision=0, severity="info", notify=tuple(hearers))
-        put_incident(tx, replace(noted(fresh, now, "note", what), state=IncidentState.CLOSED, closed_at=now), now)
+        fresh = Incident(f"{OURSELVES}-note-{at:%Y%m%dT%H%M%S}-{memory.model}", OURSELVES, at, revision=0, severity="info", notify=tuple(hearers))
+        put_incident(tx, replace(noted(fresh, at, "note", what), state=IncidentState.CLOSED, closed_at=at), now)
     return memory
 
 

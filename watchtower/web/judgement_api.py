@@ -78,6 +78,8 @@ def judgement_routes(desk: JudgementDesk, doors: Doors) -> list[Route]:
             raise HTTPException(400, f"metadata.gate is {ADVANCE} or {ROLLBACK}, not {asked[:40]!r}")
         model, version, enough = request.path_params["model"], str(metadata.get("version") or "") or None, _rows(metadata.get("rows"))
         found = await doors.off_loop(lambda: desk.judge(model, version, enough))
+        if asked == ROLLBACK and version is None and found["version"] == found["live"]:
+            return PlainTextResponse("hold: no version beside the live one has traffic\n", _NO, {"Cache-Control": "no-store"})
         wanted = Course.ABORT if asked == ROLLBACK else Course.ADVANCE
         return PlainTextResponse(f"{found['judgement']}: {found['reason']}\n", 200 if found["judgement"] == wanted else _NO, {"Cache-Control": "no-store"})
 

@@ -1,6 +1,7 @@
 """Who the target kubernetes is: service accounts, kubeconfigs, certificates, plugins; and that the shipped Roles are enough and no more than that."""
 
 import json
+import re
 import shutil
 import stat
 import subprocess
@@ -17,6 +18,8 @@ from tests.servers.kube_strict import ADMIN, StrictCluster, certificate, kubecon
 from tests.servers.kubernetes import Cluster
 from watchtower.nouns.errors import RollbackError
 from watchtower.rollback_targets import TargetSession, _kubernetes_login
+from watchtower.rollback_targets._kubernetes_git import Git
+from watchtower.rollback_targets._kubernetes_naming import Naming
 from watchtower.rollback_targets.kubernetes import Kubernetes
 
 Json = dict[str, Any]
@@ -98,6 +101,26 @@ def test_a_real_server_takes_the_manifest(kube_cluster: Cluster, tmp_path: Path)
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("created (server dry run)") == len(list(yaml.safe_load_all(MANIFEST.read_text())))
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "targets" / "kubernetes.md"
+
+
+@pytest.mark.parametrize("example", re.findall(r"```yaml\ntarget:\n(.*?)```", PAGE.read_text(), re.DOTALL))
+def test_the_examples_of_its_page_can_be_read_and_every_key_is_told(example: str) -> None:
+    given = yaml.safe_load(example)
+    assert given.pop("kind") == "kubernetes"
+    settings = Kubernetes.model_validate(given)
+    keys = {*Kubernetes.model_fields, *Naming.model_fields, *Git.model_fields}
+    assert {key for key in keys if f"`{key}`" not in PAGE.read_text()} == set()
+    assert list(settings.cautions()) == []
+
+
+def test_what_is_not_here_is_cautioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    git = {"url": "u", "file": "f", "at": ["a"]}
+    settings = Kubernetes.model_validate({"deployment": "fraud", "version": {"env": "V"}, "kubeconfig": str(tmp_path / "none"), "git": git})
+    assert [each.key for each in settings.cautions()] == ["kubeconfig", "git"]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Protocol
+from typing import Protocol, cast
 
 from watchtower.edges.secrets import Secret
 from watchtower.nouns.errors import RollbackError, Unavailable
@@ -92,8 +92,8 @@ def _from_file(file: str | None, context: str | None) -> Login:
     configuration = Configuration()
     named = file or "the kubeconfig (KUBECONFIG or ~/.kube/config)"
     file = file or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    _within(lambda: load_kube_config(file, context, configuration, persist_config=False), named)
-    contexts, active = list_kube_config_contexts(file)
+    _within(lambda: load_kube_config(file, context, configuration, persist_config=False), named)  # type: ignore[no-untyped-call]  # comes without types
+    contexts, active = list_kube_config_contexts(file)  # type: ignore[no-untyped-call]  # as above
     chosen = next((each for each in contexts if each["name"] == context), active)
     given = configuration.auth_settings().get("BearerToken")
     if given is None and not configuration.cert_file:
@@ -128,5 +128,4 @@ def _pool(configuration: object) -> Pool:
     """Connections that try nothing again by themselves and follow no redirect: a PATCH whose answer was lost is looked at first."""
     from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415  as above
 
-    pool: Pool = RESTClientObject(configuration).pool_manager
-    return pool
+    return cast("Pool", RESTClientObject(configuration).pool_manager)

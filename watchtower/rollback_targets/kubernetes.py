@@ -1,12 +1,16 @@
 """A Deployment, or the selector of a Service, of a Kubernetes cluster."""
 
+import shutil
+from collections.abc import Iterator
 from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import model_validator
 
 from watchtower.nouns.written import Duration, PathText
-from watchtower.rollback_targets import RollbackTarget, TargetSession
+from watchtower.rollback_targets import Caution, RollbackTarget, TargetSession
 from watchtower.rollback_targets._kubernetes_api import Api
 from watchtower.rollback_targets._kubernetes_deployment import DeploymentSession
 from watchtower.rollback_targets._kubernetes_git import Git
@@ -58,6 +62,15 @@ class Kubernetes(RollbackTarget):
             msg = "container: belongs to version: {image: …} or {env: …}"
             raise ValueError(msg)
         return self
+
+    def cautions(self) -> Iterator[Caution]:
+        """What it needs and is not here."""
+        if find_spec("kubernetes") is None:
+            yield Caution("", "the package kubernetes is not installed", "the daemon needs it where it runs: pip install 'watchtower-ml[kubernetes]'")
+        if self.kubeconfig is not None and not Path(self.kubeconfig).is_file():
+            yield Caution("kubeconfig", f"{self.kubeconfig} is not there", "the daemon must find it where it runs; in a pod leave it out")
+        if self.git is not None and shutil.which("git") is None:
+            yield Caution("git", "the program git is on no folder of PATH", "the daemon must find it where it runs")
 
     def open(self) -> TargetSession:
         """Prepares; touches nothing. RollbackError where the client library is missing."""

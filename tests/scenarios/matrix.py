@@ -277,7 +277,15 @@ SCENARIOS = (
     Scenario("newest-is-bad-too", newest_is_bad_too, "accept", ["model_regression"], SWITCHED, "candidate error", healthy=("1", "2")),
     Scenario("number-with-labels", number_with_labels, "accept", ["model_regression"], SWITCHED, "n=", rules=(DISTANCE,), labelled=True, number=True),
     Scenario(
-        "labels-are-selected", labels_are_selected, "inconclusive", ["unknown"], HELD, "selection", rules=(NEVER_GOOD_ENOUGH,), labelled=True, rest=UNTIL_SILENT
+        "labels-are-selected",
+        labels_are_selected,
+        "inconclusive",
+        ["unknown"],
+        WAITING,
+        "selection",
+        rules=(NEVER_GOOD_ENOUGH,),
+        labelled=True,
+        rest=UNTIL_SILENT,
     ),
     Scenario("no-two-answers-alike", no_two_answers_alike, "broken", ["serving_skew", "unknown"], HELD, "differ"),
     Scenario("only-a-dry-run", only_a_dry_run, "accept", ["model_regression"], HELD, "dry run", settings=("dry",)),

@@ -106,7 +106,7 @@ def _freeze_window(seen: Seen) -> Iterator[str]:
 
 def _live_unclear(plan: Plan, seen: Seen) -> Iterator[str]:
     judged = "asked to leave" if plan.by else "the trial judged"
-    if seen.live != plan.stable:
+    if seen.live != plan.stable and not (plan.by and seen.live is None):  # a person who asks may know more than a log that nobody has read yet
         yield f"live version unclear: the traffic shows {seen.live or 'none'}, {judged} {plan.stable}"
     if seen.target_current is not None and seen.target_current != plan.live and not plan.canary:
         yield f"live version unclear: the target names {seen.target_current}, the traffic shows {plan.live}"

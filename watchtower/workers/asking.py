@@ -63,9 +63,8 @@ class HandDesk:
         asked = Asked(model, live, to, who.by, who.origin, now, self.target, who.reason, limits=self.limits)
         if asked.live == to:
             return Wish(asked)
-        known = memory if memory.served.live is not None else replace(memory, served=replace(memory.served, live=live))
         plan = planning.ask(asked, "", "", now).plan
-        guards = (*self._open(model), *self.guarding.holding(plan, known, now, now))
+        guards = (*self._open(model), *self.guarding.holding(plan, memory, now, now))
         return Wish(replace(asked, guards=guards), tuple(objections), tuple(self._cautions(memory, to)))
 
     def rehearse(self, wish: Wish) -> Switch:

@@ -74,7 +74,8 @@ class Daemon:
             )
         }
         view = StoreView(parts.store, parts.metrics, self._not_ready, IncidentReports(parts.store, parts.reporter))
-        self._server = _server(loaded, view, parts.store.labels, assembly.build_routes(loaded.settings, parts.store, lambda: self._book, clock.now))
+        routes = assembly.build_routes(loaded.settings, parts.store, lambda: self._book, clock.now, heard=self._moved)
+        self._server = _server(loaded, view, parts.store.labels, routes)
         self._jobs = BackgroundScheduler(timezone="UTC")
         self._rules_seen = _signature(loaded)
         self._troubles = Troubles(parts.store, tuple(loaded.settings.notifiers))

@@ -15,6 +15,7 @@ from watchtower.nouns.incident import Incident
 from watchtower.nouns.memory import Memory
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.score import Board
+from watchtower.nouns.step import Step
 from watchtower.nouns.window import micros, moment
 
 Json = Mapping[str, object]
@@ -94,7 +95,9 @@ def attribution_json(moved: Attribution) -> Json:
 
 
 def plan_json(plan: Plan) -> Json:
-    """A plan as `incidents --json` shows it."""
+    """A plan as `incidents --json` shows it; *approve* is what names exactly this asking, and *until* when it ends."""
+    asking = plan.step is Step.AWAITING_APPROVAL
+    asked: Json = {"approve": f"{plan.id}@{plan.revision}", "until": None if plan.deadline is None else stamp(plan.deadline)} if asking else {}
     return {
         "id": plan.id,
         "step": str(plan.step),
@@ -103,6 +106,8 @@ def plan_json(plan: Plan) -> Json:
         "verdict": None if plan.verdict is None else str(plan.verdict),
         "diagnosis": None if plan.diagnosis is None else str(plan.diagnosis),
         "reason": plan.reason,
+        **({"canary": True} if plan.canary else {}),
+        **asked,
     }
 
 

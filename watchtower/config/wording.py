@@ -101,7 +101,8 @@ def _near(value: object, expected: str) -> str:
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
-    return [*model.model_fields, *(["kind"] if issubclass(model, Kind) else [])]
+    named = [field.alias or name for name, field in model.model_fields.items()]
+    return [*named, *(["kind"] if issubclass(model, Kind) else [])]
 
 
 def _models(annotation: Any, value: Any, path: Loc) -> Iterator[type[BaseModel]]:

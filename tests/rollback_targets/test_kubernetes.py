@@ -48,6 +48,8 @@ def changed(version: str) -> list[Json]:
 
 def without_nulls(found: Any) -> Any:
     """*found* without keys that hold null or nothing."""
+    if isinstance(found, list):
+        return [without_nulls(each) for each in found]
     return {key: without_nulls(value) for key, value in found.items() if value not in (None, {})} if isinstance(found, dict) else found
 
 

@@ -186,6 +186,19 @@ def test_a_push_that_the_repository_declines_is_an_error(upstream: Upstream) -> 
         repository.push(head, "1", "back", dry_run=False)
 
 
+def test_of_a_large_repository_only_what_is_needed_is_fetched(upstream: Upstream) -> None:
+    upstream.git("config", "uploadpack.allowFilter", "true", cwd=upstream.bare)
+    (upstream.clone / "large").write_bytes(os.urandom(400_000))
+    upstream.git("add", "large")
+    upstream.git("commit", "--quiet", "-m", "large")
+    upstream.commit("large", "small now")
+    repository = Repository(Git.model_validate(settings(upstream, url=f"file://{upstream.bare}")))
+    with repository.head() as head:
+        assert sum(each.stat().st_size for each in head.folder.rglob("*") if each.is_file()) < 300_000
+        assert not repository.push(head, "1", "back", dry_run=False).moved
+    assert upstream.now() == TEXT % "1"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -119,7 +119,9 @@ class Repository:
             folder = Path(room) / "clone"
             given = self._settings
             bare = ["-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false", "-c", "core.autocrlf=false"]
-            self._git(None, [*bare, "clone", "--quiet", "--single-branch", "--no-tags", "--branch", given.branch, "--", given.url, str(folder)])
+            self._git(
+                None, [*bare, "clone", "--quiet", "--single-branch", "--no-tags", "--filter=blob:none", "--branch", given.branch, "--", given.url, str(folder)]
+            )
             for name, value in (("core.hooksPath", "/dev/null"), ("core.symlinks", "false"), ("core.autocrlf", "false"), ("commit.gpgSign", "false")):
                 self._git(folder, ["config", name, value])
             commit = self._git(folder, ["log", "-1", "--format=%H", "--", given.file]).strip()

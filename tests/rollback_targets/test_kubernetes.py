@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.rollback_targets.kube_worlds import AT, IMAGE, World, deployment, fraud, image_is, opened, wait_for, written
+from tests.servers._require import need
 from tests.servers.kube_strict import StrictCluster, certificate
 from tests.servers.kubernetes import Cluster
 from watchtower.nouns.errors import RollbackError
@@ -343,9 +344,7 @@ REVISION = "deployment.kubernetes.io/revision"
 
 def undo(world: World, at: Path) -> None:
     """What kubectl does."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not on the PATH")
+    kubectl = shutil.which("kubectl") or need("kubectl", "it is not on the PATH")
     number = next(revision(each) for each in world.items("replicasets") if each["spec"]["template"]["spec"]["containers"][0]["image"].endswith(":1"))
     command = [kubectl, "--kubeconfig", str(world.kubeconfig(at)), "--cache-dir", str(at / "cache"), "rollout", "undo", "deployment/fraud"]
     subprocess.run([*command, f"--to-revision={number}"], check=True, capture_output=True, timeout=60)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.rollback_targets.kube_worlds import World, fraud, opened, pod, service
+from tests.servers._require import need
 from tests.servers.kube_strict import ADMIN, StrictCluster, certificate, kubeconfig
 from tests.servers.kubernetes import Cluster
 from watchtower.nouns.errors import RollbackError
@@ -81,9 +82,7 @@ def test_no_role_reaches_another_object(world: World, tmp_path: Path) -> None:
 
 
 def test_a_real_server_takes_the_manifest(kube_cluster: Cluster, tmp_path: Path) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not on the PATH")
+    kubectl = shutil.which("kubectl") or need("kubectl", "it is not on the PATH")
     access = kube_cluster.room().kubeconfig(tmp_path)
     command = [
         kubectl,

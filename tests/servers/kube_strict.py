@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-
 from tests.servers import _json_patch
 from tests.servers._kube_controllers import HISTORY, REVISION, next_status, plain, replica_set
+from tests.servers._require import need
 
 Json = dict[str, Any]
 GROUPS = {"deployments": "apps", "replicasets": "apps", "services": "", "pods": "", "endpointslices": "discovery.k8s.io"}
@@ -417,9 +416,7 @@ def kubeconfig(url: str, user: Json, namespace: str = "default", cluster: Json |
 
 def certificate(at: Path, name: str = "server") -> Path:
     """A self-signed certificate for 127.0.0.1 and its key, in one PEM file; the test ends where there is no openssl."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not on the PATH")
+    openssl = shutil.which("openssl") or need("openssl", "it is not on the PATH")
     key, signed, both = at / f"{name}.key", at / f"{name}.crt", at / f"{name}.pem"
     what = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]

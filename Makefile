@@ -3,10 +3,11 @@
 # make check   format, lint, types, floors
 # make bench   the figures of docs/benchmarks.md, measured here
 # make bench-detection, bench-verdict   false alarms, detection and a verdict's cost beside peers'; WATCHTOWER_PEERS=folder of their environments
+# make bench-verdicts   how often a verdict is wrong, simulated (about ten minutes)
 # make bench-shadow   what re-running versions costs beside a bare onnxruntime loop, on the GPU where there is one
 # Each makes its own environment in .venv first, once.
 
-.PHONY: demo test check bench bench-detection bench-verdict bench-shadow env
+.PHONY: demo test check bench bench-detection bench-verdict bench-verdicts bench-shadow env
 BIN := .venv/bin
 
 demo: .venv/.all
@@ -29,6 +30,9 @@ bench-detection: .venv/.dev
 
 bench-verdict: .venv/.dev
 	$(BIN)/python -m tests.benchmarks.verdict
+
+bench-verdicts: .venv/.dev
+	$(BIN)/python -m tests.benchmarks.verdicts
 
 bench-shadow: .venv/.dev
 	$(BIN)/python -m tests.benchmarks.shadow

@@ -9,6 +9,7 @@ from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
 from watchtower.nouns.facts import Fact, Fired
 from watchtower.nouns.incident import Incident
+from watchtower.nouns.limits import AS_USUAL, Limits
 from watchtower.nouns.memory import Evaluation, Memory, Served
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.score import Board
@@ -31,7 +32,9 @@ def alert(model: str = "fraud", state: AlertState = AlertState.FIRING) -> Alert:
     return Alert(AlertId("PredictionDrift", model, "", ""), "2", state, at(0), value=0.31, p_value=1e-9, severity="page", fired_at=at(0))
 
 
-def begin(store: Store, model: str = "fraud", *, rollback: bool = True, dry_run: bool = False, approval_required: bool = False) -> Plan:
+def begin(
+    store: Store, model: str = "fraud", *, rollback: bool = True, dry_run: bool = False, approval_required: bool = False, limits: Limits = AS_USUAL
+) -> Plan:
     """The evaluation of the window to ten o'clock: an alert fires, an incident opens, a trial begins."""
     fact = Fired(
         model,
@@ -44,6 +47,7 @@ def begin(store: Store, model: str = "fraud", *, rollback: bool = True, dry_run:
         respond_measures=(("PredictionDrift", "prediction.psi"),),
         target="directory",
         approval_required=approval_required,
+        limits=limits,
     )
     incident = incidents.follow(
         None, [AlertChange(alert(model), at(0))], [alert(model)], at(0), quiet=5, notify={"PredictionDrift": ("ml_oncall",)}, new_id=f"{model}-i1"

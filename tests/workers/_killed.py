@@ -19,6 +19,7 @@ from watchtower.core.guards import Freeze
 from watchtower.nouns.errors import Fenced, RollbackError
 from watchtower.nouns.facts import Asked
 from watchtower.nouns.incident import Incident
+from watchtower.nouns.limits import Limits
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.step import Step
 from watchtower.rollback_targets import State, Switch
@@ -149,6 +150,17 @@ def late(it: Driven) -> None:
     it.settle(60)
 
 
+def forward(it: Driven) -> None:
+    """It serves and does not help, so the former live version is switched to again."""
+    if it.plan() is None:
+        begin(it.store, limits=Limits(forward=True))
+    if (plan := it.plan()) is not None and plan.switched_at is None:
+        it.settle(0)
+    it.evaluate(1, "1")
+    it.tick(60)
+    it.settle(60)
+
+
 def frozen(it: Driven) -> None:
     """Somebody freezes between the decision and the call."""
     it.begin()
@@ -194,7 +206,7 @@ def by_hand(it: Driven) -> None:
 
 
 SCENARIOS: Mapping[str, Callable[[Driven], None]] = {
-    each.__name__: each for each in (rolled_back, switched, approved, late, frozen, stopped, cleared, by_hand)
+    each.__name__: each for each in (rolled_back, switched, approved, late, forward, frozen, stopped, cleared, by_hand)
 } | {"refused": switched}
 
 

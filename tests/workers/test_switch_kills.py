@@ -125,6 +125,22 @@ def test_killed_at_any_point_it_goes_on_and_switches_exactly_as_often_as_without
         assert len(set(far.keys)) <= 1
 
 
+@pytest.mark.parametrize(
+    "point",
+    [
+        *(f"switch.{name}#2" for name in ("before_state", "after_state", "before_call", "confirmed", "after_call")),
+        *(f"plan.{when}_commit.{kind}" for kind in ("prepared#2", "switched#2") for when in ("before", "after")),
+    ],
+)
+def test_killed_while_it_goes_forward_again_each_way_is_switched_once(zygote: Zygote, folder: Path, point: str) -> None:
+    with FarEnd() as far:
+        assert zygote.run("forward", folder, far, {VARIABLE: point}) == -signal.SIGKILL
+        assert zygote.run("forward", folder, far) == 0
+        assert far.switches == [("2", "1"), ("1", "2")]
+        assert set(far.keys) == {"fraud-p1", "fraud-p1/forward"}
+    assert outcome(folder) == (Step.FAILED, ["fired", "judged", "prepared", "switched", "serving", "deadline_passed", "prepared", "switched"])
+
+
 @pytest.mark.parametrize("kills", ["before", "after"])
 def test_killed_while_the_target_is_being_asked_it_is_switched_exactly_once(zygote: Zygote, folder: Path, kills: str) -> None:
     with FarEnd(kills=kills) as far:

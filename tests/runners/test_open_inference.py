@@ -12,13 +12,19 @@ from pydantic import ValidationError
 
 from tests.servers._require import need
 from tests.servers.mlserver import BAD, GOOD, Mlserver, NoMlserverError, server
+from tests.workers.test_trials import MINUTE, TEN, Stage, look
+from watchtower.edges.clock import ManualClock
 from watchtower.model_stores import Artefact
 from watchtower.nouns.batch import FeatureType, NumberColumn
 from watchtower.nouns.errors import ShadowError
+from watchtower.nouns.evidence import Verdict
 from watchtower.nouns.settings import PredictionSettings
 from watchtower.runners._bench import Bench, Job, Rows
 from watchtower.runners._open_inference import as_bytes, from_bytes, where
 from watchtower.runners.open_inference import PROVIDER, OpenInference, OpenInferenceSession
+from watchtower.store import Store
+from watchtower.workers.rows import RowReader
+from watchtower.workers.trials import Terms, TrialRoom
 
 X = np.array([[0.0, 0.0], [1.0, -1.0], [2.0, 3.0]], dtype=np.float32)
 SCHEMES = ("http", "grpc")
@@ -139,6 +145,24 @@ def test_a_trial_runs_both_versions_on_the_same_rows_through_the_bench(mlserver:
     assert np.asarray(candidate.answers) == pytest.approx(probability(GOOD, x.astype(np.float32)), abs=1e-6)
     assert len(live.batch_seconds) == len(candidate.batch_seconds) > 10
     assert (live.provider, live.deterministic, none.failure[:25]) == (PROVIDER, True, "version 9 is not served: ")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_whole_trial_needs_no_artefact_and_says_what_ran(mlserver: Mlserver, scheme: str, tmp_path: Path) -> None:
+    """Version 2, which is bad, is live; both are asked where they are served, by the trial's own child process."""
+    store = Store.open("sqlite://", now=ManualClock(TEN).now)
+    stage = Stage(tmp_path, store, list(BAD))
+    plan = stage.served("1", "7")
+    terms = Terms(stage.watched, None, runner=OpenInference(url=mlserver.at(scheme).replace("fraud", "{model}")))
+    room = TrialRoom(store, RowReader([stage.source]), lambda _: terms, MINUTE)
+    judgement = look(room, plan)
+    store.close()
+    assert (judgement.verdict, judgement.candidate) == (Verdict.ACCEPT, "1")
+    assert judgement.evidence["providers"] == {"2": PROVIDER, "1": PROVIDER, "7": ""}
+    assert judgement.evidence["agreement"] == 1.0
+    failures = judgement.evidence["failures"]
+    assert isinstance(failures, dict)
+    assert "version 7 is not served: " in failures["7"]
 
 
 # ------------------------------------------------------------------------------------------------------ far ends of our own

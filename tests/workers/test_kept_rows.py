@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.workers.test_intake import NOW, ZERO, Topic, intake, row, until_drained
 from watchtower.core.keeping import Kept
 from watchtower.core.profiling import Folder
 from watchtower.core.retaining import common
@@ -25,6 +26,7 @@ from watchtower.nouns.window import Partition, Span
 from watchtower.sources.file import File
 from watchtower.store import Store
 from watchtower.store.row_packing import pack_rows, unpack_rows
+from watchtower.workers.intake import Intake
 from watchtower.workers.rows import RowReader
 from watchtower.workers.trials import not_kept
 
@@ -298,3 +300,41 @@ def test_kept_rows_are_what_the_schema_asks_for(tmp_path: Path, store: Store) ->
     column = found.features["amount"]
     assert isinstance(column, TextColumn)
     assert column.names[column.codes[3]] == "0.428571428571429"
+
+
+# ------------------------------------------------------------------------------------------------------ through intake
+
+
+def raw_intake(store: Store, topic: Topic) -> Intake:
+    worker = intake(store, topic)
+    worker.folder.rows.terms = lambda _: KeepTerms(1000)
+    return worker
+
+
+def logged(store: Store) -> list[float]:
+    found = store.kept_rows.read("fraud", NOW, NOW + MINUTE)
+    assert found is not None
+    column = found.features["amount"]
+    assert isinstance(column, NumberColumn)
+    return [float(each) for each in column.values]
+
+
+def test_rows_are_kept_as_they_are_before_the_model_has_a_binning(store: Store) -> None:
+    topic = Topic({ZERO: [row(i / 10, id=str(i)) for i in range(30)]})
+    until_drained(raw_intake(store, topic), [topic])
+    assert logged(store) == [i / 10 for i in range(30)]
+
+
+def test_a_checkpoint_that_is_refused_and_read_again_keeps_each_row_once(store: Store) -> None:
+    """Somebody else moves the position under it: what was in memory is dropped, and nothing of it is kept."""
+    log = [row(i / 10) for i in range(40)]
+    mine, theirs = Topic({ZERO: log}), Topic({ZERO: log})
+    worker, other = raw_intake(store, mine), raw_intake(store, theirs)
+    worker.begin()
+    other.begin()
+    for _ in range(30):
+        for each in (worker, other):
+            each.step(NOW)
+    assert mine.caught_up()
+    assert theirs.caught_up()
+    assert logged(store) == [i / 10 for i in range(40)]

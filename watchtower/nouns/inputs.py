@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from watchtower.nouns.written import Duration, Frozen, Size
+from watchtower.nouns.written import Duration, Frozen, PathText, Size
 
 Share = Annotated[float, Field(gt=0)]
 
@@ -33,7 +33,7 @@ class ImageSettings(Frozen):
     """… what is then taken away, for all channels or each, …"""
     std: tuple[Share, ...] = (1.0,)
     """… and what it is then divided by. An input of whole numbers takes the values as they are."""
-    roots: Annotated[tuple[str, ...], BeforeValidator(_many, json_schema_input_type=str | list[str])] = Field(min_length=1)
+    roots: Annotated[tuple[PathText, ...], BeforeValidator(_many, json_schema_input_type=str | list[str])] = Field(min_length=1)
     """Folders or URLs beneath which pictures may lie; what lies elsewhere is not read. An address that is no URL and no absolute path is beneath the first."""
     most_bytes: Size = 10_000_000
     """A larger file is not read."""

@@ -209,7 +209,7 @@ class Intake:
     def _known(self) -> Catalog:
         if self._catalog is None:
             schemas = {model: self._schema(model) for model in {*self._bindings, *self.models} - {"*"}}
-            self._catalog = Catalog(schemas, max_ahead=self.max_ahead // timedelta(microseconds=1))
+            self._catalog = Catalog(schemas, Schema(open=self.folder.rows.wants("*")), max_ahead=self.max_ahead // timedelta(microseconds=1))
         return self._catalog
 
     def _known_to(self, feed: Feed) -> Catalog:

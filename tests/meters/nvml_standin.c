@@ -1,6 +1,6 @@
 /* A stand-in for the driver's libnvidia-ml.so.1: three GPUs, of which the second is split by MIG and the third has fallen off the bus.
    It has the functions that the meter asks for, by NVML's own prototypes; numbers are those of the tests. NVML_STANDIN=no_driver, no_gpu
-   and lost say how it fails. */
+   and lost say how it fails, busy and full how the first one is used. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,10 +26,11 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned int index, handle *found) {
   *found = &devices[index];
   return OK;
 }
-int nvmlDeviceGetUtilizationRates(handle it, utilization *out) { if (it->index == 1) return NOT_SUPPORTED; out->gpu = 37; out->memory = 5; return OK; }
+int nvmlDeviceGetName(handle it, char *name, unsigned int length) { (void)it; strncpy(name, "Stand-in", length); return OK; }
+int nvmlDeviceGetUtilizationRates(handle it, utilization *out) { if (it->index == 1) return NOT_SUPPORTED; out->gpu = mode("busy") ? 97 : 37; out->memory = 5; return OK; }
 int nvmlDeviceGetMemoryInfo(handle it, memory *out) {
   out->total = it->slice ? 10ULL << 30 : 80ULL << 30;
-  out->used = it->slice ? (unsigned long long)it->slice << 30 : 20ULL << 30;
+  out->used = it->slice ? (unsigned long long)it->slice << 30 : (mode("full") ? 79ULL : 20ULL) << 30;
   out->free = out->total - out->used;
   return OK;
 }

@@ -76,6 +76,13 @@ def zipmap() -> bytes:
     return _made(nodes, inputs, outputs, {"unit": np.array([1.0], dtype=np.float32)})
 
 
+def mean_sine() -> bytes:
+    """The mean of sin(X), X float [N, k], in two nodes that onnxruntime does not fuse; one output [N, 1]."""
+    nodes = [helper.make_node("Sin", ["X"], ["waves"]), helper.make_node("ReduceMean", ["waves"], ["mean"], axes=[1], keepdims=1)]
+    inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, None])]
+    return _made(nodes, inputs, [helper.make_tensor_value_info("mean", TensorProto.FLOAT, [None, 1])], {})
+
+
 def placed(folder: Path, version: str, blob: bytes) -> Artefact:
     """Writes <folder>/<version>/model.onnx."""
     (folder / version).mkdir(parents=True)

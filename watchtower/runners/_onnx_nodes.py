@@ -43,7 +43,9 @@ def placement(path: Path) -> Placement:
     if not isinstance(events, list):
         msg = f"{path} is no profile of onnxruntime"
         raise ValueError(msg)  # noqa: TRY004  a file that is wrong, not an argument
-    return _placed(each.get("args", {}) for each in events if each.get("cat") == "Node" and str(each.get("name", "")).endswith("_kernel_time"))
+    # a run in several batches, or of a loop's body, tells a node more than once
+    kernels = {str(each.get("name")): each.get("args", {}) for each in events if each.get("cat") == "Node" and str(each.get("name")).endswith("_kernel_time")}
+    return _placed(kernels.values())
 
 
 def _placed(kernels: Iterable[Mapping[str, object]]) -> Placement:

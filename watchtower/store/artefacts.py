@@ -55,7 +55,7 @@ class ArtefactRows:
             row = tx.execute(sa.select(artefacts).where(artefacts.c.model == model, artefacts.c.version == version)).first()
         return None if row is None else Seen(row.sha256, moment(row.seen_at))
 
-    def forget(self, model: str, version: str) -> bool:
-        """The next look records anew; True where something was recorded."""
-        with self._database.writing() as tx:
-            return tx.execute(sa.delete(artefacts).where(artefacts.c.model == model, artefacts.c.version == version)).rowcount > 0
+
+def forget(tx: sa.Connection, model: str, version: str) -> bool:
+    """The next look records anew; True where something was recorded."""
+    return tx.execute(sa.delete(artefacts).where(artefacts.c.model == model, artefacts.c.version == version)).rowcount > 0

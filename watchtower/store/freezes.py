@@ -11,6 +11,7 @@ from watchtower.core.versions import has_left
 from watchtower.nouns.memory import Memory
 from watchtower.nouns.provenance import Act
 from watchtower.nouns.window import micros, moment
+from watchtower.store.artefacts import forget
 from watchtower.store.chains import append_act
 from watchtower.store.codec import stamp, stamp_micros
 from watchtower.store.database import Database
@@ -70,12 +71,17 @@ class FreezeRows:
             return freezes_in(tx, now)
 
     def clear(self, model: str, version: str, *, by: str, origin: str, now: datetime) -> bool:
-        """Makes *version* a candidate again after a rollback from it; whether it had been one. Fenced where an evaluation came between."""
+        """Makes *version* a candidate again after a rollback from it, and forgets the digest that its artefact had when it was first seen.
+
+        Whether there was anything of either. Fenced where an evaluation came between.
+        """
         with self._database.writing() as tx:
             memory = load_memory(tx, model)
-            if version not in memory.served.rolled_back_from:
+            left = version in memory.served.rolled_back_from
+            if not forget(tx, model, version) and not left:
                 return False
-            put_memory(tx, _without(memory, version))
+            if left:
+                put_memory(tx, _without(memory, version))
             append_act(tx, Act("clear", model, by, origin, (("version", version),)), now)
             return True
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from watchtower.model_stores import Artefact
 
-Weights = Mapping[str, NDArray[np.float32] | NDArray[np.int64]]
+Weights = Mapping[str, NDArray[np.float32] | NDArray[np.int64] | NDArray[np.bool_]]
 
 
 def _made(nodes: list[onnx.NodeProto], inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto], weights: Weights) -> bytes:
@@ -81,6 +81,48 @@ def mean_sine() -> bytes:
     nodes = [helper.make_node("Sin", ["X"], ["waves"]), helper.make_node("ReduceMean", ["waves"], ["mean"], axes=[1], keepdims=1)]
     inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, None])]
     return _made(nodes, inputs, [helper.make_tensor_value_info("mean", TensorProto.FLOAT, [None, 1])], {})
+
+
+def noisy(scale: float) -> bytes:
+    """The first number and noise of that many sd, new at every run; X float [N, 2], one output [N, 1]."""
+    nodes = [
+        helper.make_node("Slice", ["X", "zero", "one", "one"], ["first"]),
+        helper.make_node("RandomNormalLike", ["first"], ["noise"], scale=scale, seed=1.0),
+        helper.make_node("Add", ["first", "noise"], ["sum"]),
+    ]
+    weights: Weights = {"zero": np.array([0], dtype=np.int64), "one": np.array([1], dtype=np.int64)}
+    inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 2])]
+    return _made(nodes, inputs, [helper.make_tensor_value_info("sum", TensorProto.FLOAT, [None, None])], weights)
+
+
+def endless() -> bytes:
+    """Adds nothing to the first output for as many rounds as there are whole numbers; X float [N, 2], one output [N, 2]."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["on"], ["on_still"]), helper.make_node("Add", ["x", "x0"], ["x_next"])],
+        "body",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, []),
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, None]),
+        ],
+        [helper.make_tensor_value_info("on_still", TensorProto.BOOL, []), helper.make_tensor_value_info("x_next", TensorProto.FLOAT, [None, None])],
+    )
+    nodes = [helper.make_node("Identity", ["X"], ["x0"]), helper.make_node("Loop", ["rounds", "yes", "x0"], ["last"], body=body)]
+    weights: Weights = {"rounds": np.array(2**62, dtype=np.int64), "yes": np.ones((), dtype=np.bool_)}
+    inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 2])]
+    return _made(nodes, inputs, [helper.make_tensor_value_info("last", TensorProto.FLOAT, [None, 2])], weights)
+
+
+def greedy() -> bytes:
+    """Wants four tebibytes for a number a row; X float [N, 2]."""
+    nodes = [
+        helper.make_node("ConstantOfShape", ["huge"], ["zeros"]),
+        helper.make_node("ReduceSum", ["zeros"], ["none"], keepdims=0),
+        helper.make_node("Add", ["X", "none"], ["sum"]),
+    ]
+    weights: Weights = {"huge": np.array([2**40], dtype=np.int64)}
+    inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 2])]
+    return _made(nodes, inputs, [helper.make_tensor_value_info("sum", TensorProto.FLOAT, [None, 2])], weights)
 
 
 def placed(folder: Path, version: str, blob: bytes) -> Artefact:

@@ -1,18 +1,21 @@
 """ONNX models, re-run for real."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.runners.models import logistic, placed, two_outputs, zipmap
+from tests.runners.models import endless, greedy, logistic, noisy, placed, two_outputs, zipmap
 from watchtower.core.answers import read_answers
 from watchtower.nouns.batch import FeatureType, NumberColumn, TextColumn
 from watchtower.nouns.errors import ShadowError
 from watchtower.nouns.settings import PredictionSettings
 from watchtower.runners._bench import Bench, Job, Rows
 from watchtower.runners.onnx import Onnx
+from watchtower.workers.running import Running
 
 pytest.importorskip("onnxruntime")
 PROBABILITY = PredictionSettings.model_validate({"kind": "probability", "positive": "fraud"})
@@ -105,3 +108,30 @@ def test_a_model_that_answers_nan_answers_nan(tmp_path: Path) -> None:
 def test_no_rows_are_no_answers_and_no_failure(tmp_path: Path) -> None:
     (ran,) = Bench()(job(placed(tmp_path, "1", logistic([1.0])), rows=0))
     assert (len(ran.answers), ran.failure) == (0, "")
+
+
+@pytest.mark.parametrize("scale", [1e-9, 0.01])
+def test_a_model_that_draws_lots_is_found_and_how_much_it_draws(tmp_path: Path, scale: float) -> None:
+    (ran,) = Bench()(pairs(placed(tmp_path, "1", noisy(scale))))
+    assert ran.failure == ""
+    assert ran.deterministic is (scale < 1e-6), "rounding is no lottery"
+    assert ran.jitter <= max(10 * scale, 1e-6)
+    assert scale < 1e-6 or ran.jitter >= scale / 2
+
+
+def pairs(*artefacts: object, rows: int = 600) -> Job:
+    rng = np.random.default_rng(1)
+    columns = {name: NumberColumn(rng.normal(0, 1, rows)) for name in "ab"}
+    settings = PredictionSettings.model_validate({"kind": "number"})
+    return Job(Onnx(), artefacts, Rows(columns, rows), None, dict.fromkeys("ab", FeatureType.NUMERIC), {}, settings, "cpu")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("bad", "says"), [(greedy, "version 2 ran out of memory: "), (endless, "took over 3 s and was ended")])
+def test_who_takes_all_memory_or_all_time_fails_alone(tmp_path: Path, bad: Callable[[], bytes], says: str) -> None:
+    running = Running()
+    try:
+        live, candidate = running.ran(pairs(placed(tmp_path, "2", bad()), placed(tmp_path, "1", noisy(1e-9))), timedelta(seconds=3))
+    finally:
+        running.rest()
+    assert says in live.failure
+    assert (candidate.failure, len(candidate.answers)) == ("", 600)

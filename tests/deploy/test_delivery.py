@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from tests.web.test_judgement_api import QUIET, alert, asked
+from watchtower.config.rulebook import read_rules
 from watchtower.nouns.alert import AlertState
 from watchtower.nouns.memory import Memory
 
@@ -109,3 +111,10 @@ def test_flagger_reads_an_answer_as_it_is_meant(memory: Memory | None, goes_on: 
             payload = {"name": "fraud", "namespace": "ml", "phase": "Progressing", "checksum": "1", "metadata": hook["metadata"]}
             status = client.post(urlsplit(str(hook["url"])).path, json=payload).status_code
             assert (status <= httpx.codes.ACCEPTED) == (goes_back if hook["type"] == "rollback" else goes_on), hook["name"]
+
+
+def test_the_rule_for_canaries_on_the_page_is_accepted(tmp_path: Path) -> None:
+    page = (DEPLOY.parent / "docs" / "delivery.md").read_text(encoding="utf-8")
+    (tmp_path / "canaries.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    (rule,) = read_rules([tmp_path], timedelta(minutes=1)).rules
+    assert (rule.name, rule.version, rule.severity) == ("CanaryDrift", "*", "page")

@@ -203,3 +203,14 @@ def test_the_newest_entries_hold_facts_and_acts(store: Store) -> None:
     kinds = [(each.get("plan"), (each.get("fact") or each.get("act"))["kind"]) for each in store.audit.newest(4)]  # type: ignore[index]
     assert kinds == [("p2", "switched"), ("p2", "approved"), ("p2", "judged"), ("p2", "fired")]
     assert len(store.audit.newest(100)) == 10
+
+
+def test_the_page_says_how_to_check_a_bundle_without_watchtower(store: Store) -> None:
+    """The lines of docs/audit.md, run on a bundle as it is, and on one with an edited fact."""
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    lines = page.split("```python\n")[1].split("```")[0]
+    document = json.loads(json.dumps(store.audit.export("i1", TEN, release="0.3.0")))
+    exec(lines, {"document": document, "plan": document["plans"][0]})  # noqa: S102  what users are told to run
+    document["plans"][0]["links"][2]["body"] += " "
+    with pytest.raises(AssertionError):
+        exec(lines, {"document": document, "plan": document["plans"][0]})  # noqa: S102  what users are told to run

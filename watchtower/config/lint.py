@@ -8,6 +8,7 @@ from watchtower.config.document import Document
 from watchtower.config.lint_analysis import analysis_warnings
 from watchtower.config.lint_comparisons import comparison_warnings
 from watchtower.config.lint_conditions import condition_warnings
+from watchtower.config.lint_inputs import input_warnings
 from watchtower.config.lint_names import EVERY, name_warnings
 from watchtower.config.lint_targets import races, target_warnings
 from watchtower.config.rulebook import Gathered, Written
@@ -30,7 +31,8 @@ def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
     errors = [problem for name, model in settings.models.items() if model.rollback for problem in races(document, name, model.rollback)]
     warnings = [*_rules_left_out(document, settings, rules)]
     for name, model in settings.models.items():
-        warnings += [*_health(document, name, model), *_segments(document, name, model), *target_warnings(document, name, model)]
+        warnings += [*_health(document, name, model), *_segments(document, name, model)]
+        warnings += [*target_warnings(document, name, model), *input_warnings(document, name, model)]
     for written in rules.written:
         warnings += [*condition_warnings(written, settings.window.size), *analysis_warnings(written, settings)]
         warnings += [*comparison_warnings(written, settings.store.retention.windows), *name_warnings(written, settings)]
@@ -91,7 +93,7 @@ def _cannot_respond(written: Written, settings: Settings) -> Iterator[Problem]:
     for name, model in settings.models.items():
         if not asked or not (matches(written.rule.model, name) or name == EVERY):
             continue
-        if model.artifacts is None:
+        if model.artifacts is None and model.shadow.runner.NEEDS_ARTEFACT:
             yield Problem(written.place("respond"), f"model {name!r} has no artifacts: no version can be re-run", f"say models: {name}: artifacts:")
         if "rollback" in asked and model.rollback is None:
             yield Problem(written.place("respond"), f"model {name!r} has no rollback target: nothing can be switched", f"say models: {name}: rollback: target:")

@@ -28,7 +28,7 @@ def _lacking(measure: MeasureName, name: str, model: ModelSettings) -> Iterator[
     """What *model* lacks for *measure*, and what to write."""
     if is_analysis(measure):
         return
-    if model.artifacts is None and not (measure == WEIGHTED and model.importance):
+    if model.artifacts is None and model.shadow.runner.NEEDS_ARTEFACT and not (measure == WEIGHTED and model.importance):
         advice = "say where its artifacts: are" + (", or importance: {feature: weight}" if measure == WEIGHTED else "")
         yield f"{measure} runs versions again, and model {name!r} has no artifacts: it is never had", advice
     if measure.family == "estimated" and not isinstance(model.reference, FileReference):

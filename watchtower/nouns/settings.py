@@ -202,3 +202,9 @@ class Watched(Frozen):
         if self.keep != "raw":
             return None
         return KeepTerms(self.keep_rows, frozenset(name for name, each in self.features.items() if each.keep not in {None, "raw"}))
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The features that the model takes, as far as `inputs:` says which; else all of them."""
+        named = {name for own in self.inputs.values() for name in (*own.features, *((own.image.feature,) if own.image is not None else ()))}
+        return frozenset(named or self.features)

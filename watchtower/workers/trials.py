@@ -195,10 +195,7 @@ class TrialRoom:
 
 def not_kept(watched: Watched) -> str:
     """Why kept rows cannot be re-run, "" where they can: they lack features that the model takes, as far as `inputs:` says which."""
-    left_out = watched.kept.left_out if watched.kept is not None else frozenset()
-    named = {name for own in watched.inputs.values() for name in (*own.features, *((own.image.feature,) if own.image is not None else ()))}
-    taken = named or {*watched.features}
-    lacking = sorted(left_out & taken)
+    lacking = sorted(watched.kept.left_out & watched.taken) if watched.kept is not None else []
     return f"kept rows lack {', '.join(lacking)}, which is not kept raw" if lacking else ""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from watchtower.core.changes import Known, changed
 from watchtower.edges.clock import ManualClock
 from watchtower.edges.metrics import Metrics
 from watchtower.nouns.alert import Alert, AlertChange, AlertId, AlertState
@@ -95,6 +96,12 @@ def plan(step: Step) -> Plan:
     return Plan("p1", "fraud", INCIDENT, step, "7", ("6",), window(36).end, target="directory", fired=(("PredictionDrift", "prediction.psi"),))
 
 
+CHANGED = changed(
+    Known("7", "b" * 64, 900, {"": 17}, {"author": "ben", "parameters": {"depth": 8}, "metrics": {"auc": 0.91}, "training_data": ["november.parquet"]}),
+    Known("6", "a" * 64, 800, {"": 17}, {"author": "ann", "parameters": {"depth": 6}, "metrics": {"auc": 0.94}, "training_data": ["october.parquet"]}),
+)
+
+
 def judged() -> Judged:
     errors = {"n": 2048, "live_error": 0.094, "candidate_error": 0.031, "effect": 0.063, "minimum_effect": 0.01, "p": "3e-09"}
     evidence = {
@@ -103,6 +110,7 @@ def judged() -> Judged:
         "providers": {"7": "CPUExecutionProvider", "6": "CPUExecutionProvider"},
         "drifted": {},
         "candidates": {"6": {"verdict": "accept", "reason": REASON, "reference errors": errors}},
+        "changed": CHANGED,
     }
     return Judged(Verdict.ACCEPT, Diagnosis.MODEL_REGRESSION, REASON, "6", window(38).end, evidence=evidence)
 

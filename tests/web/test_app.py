@@ -48,6 +48,7 @@ def test_one_incident_has_its_timeline_and_its_facts(told: httpx.Client) -> None
     whole = told.get(f"/api/v1/incidents/{incident['id']}").json()
     assert [each["what"] for each in whole["timeline"]] == ["alert", "alert", "trial", "verdict", "switched", "serving"]
     assert [each["fact"]["kind"] for each in whole["facts"]] == ["fired", "judged", "switched", "serving"]
+    assert whole["changed"]["parameters"] == {"depth": {"live": 8, "candidate": 6}}
 
 
 def test_boards_of_a_model_are_as_many_as_asked_for(told: httpx.Client) -> None:

@@ -66,6 +66,18 @@ def test_an_incident_shows_the_verdicts_arithmetic_the_timeline_and_the_audit(st
         assert said in text
 
 
+def test_an_incident_shows_what_differs_between_live_and_candidate(story: StoreView) -> None:
+    text = _Tags(page(story, "/incidents/20261120-1036-fraud")).text
+    for said in (
+        "What differs between 7 and 6",
+        "parameters: depth 8 6",
+        "metrics: auc 0.91 0.94",
+        "training data november.parquet october.parquet",
+        "author ben ann",
+    ):
+        assert said in " ".join(text.split())
+
+
 def test_a_daemon_that_has_just_begun_says_where_to_look() -> None:
     with browser(Empty()) as client:
         assert "No predictions have been read yet" in client.get("/").text

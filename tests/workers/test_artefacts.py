@@ -5,16 +5,21 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.runners.models import logistic, placed
+from watchtower.core.binning import make_binning, make_reference_profile
 from watchtower.edges.clock import ManualClock
 from watchtower.model_stores.directory import Directory
+from watchtower.nouns.batch import FeatureType, NumberColumn, PredictionKind
+from watchtower.nouns.binning import PREDICTION
 from watchtower.nouns.errors import ShadowError
 from watchtower.nouns.memory import Evaluation, Memory, Served
 from watchtower.nouns.score import Board
-from watchtower.nouns.window import Window
-from watchtower.store import Store
+from watchtower.nouns.settings import FeatureSettings
+from watchtower.nouns.window import EPOCH, Window
+from watchtower.store import Store, StoredReference
 from watchtower.workers.artefacts import FirstSeen, Made, changed, verified
 
 TEN = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -75,11 +80,13 @@ def test_clear_forgets_what_was_first_seen(store: Store, models: Directory) -> N
     assert not store.freezes.clear("fraud", "2", by="ann", origin="cli", now=TEN), "nothing was known of it"
 
 
-def test_digests_are_recorded_when_a_version_serves_or_may_be_gone_back_to(store: Store, models: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digests_are_recorded_when_a_version_serves_or_may_be_gone_back_to(store: Store, models: Directory) -> None:
     served = Served(live="2", quiet_windows={"1": 60, "3": 60})
     window = Window(TEN, TEN + MINUTE)
     store.evaluations.commit("fraud", window, {}, Evaluation(Board("fraud", window, "2", {}), (), Memory("fraud", served=served), ()), now=window.end)
-    monkeypatch.setattr(store.references, "models", lambda: {"fraud"})
+    column = {"amount": NumberColumn(np.arange(20.0)), PREDICTION: NumberColumn(np.arange(20.0))}
+    binning = make_binning(column, {"amount": FeatureSettings(type=FeatureType.NUMERIC)}, PredictionKind.NUMBER, ())
+    store.references.begin("fraud", StoredReference(binning, EPOCH, {("", ""): make_reference_profile(binning, column, 20)}))
     worker = FirstSeen(store, {"fraud": models}.get)
     assert worker.step(TEN)
     assert [store.artefacts.recorded("fraud", version) is not None for version in "123"] == [True, True, False]

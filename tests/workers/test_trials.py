@@ -341,3 +341,21 @@ def test_a_trial_after_one_that_only_broke_begins_anew(tmp_path: Path, store: St
     assert look(stage.room(), stage.served("0")).verdict is Verdict.BROKEN
     placed(tmp_path / "models", "0", logistic(GOOD))
     assert look(stage.room(), replace(stage.served("0"), id="p2")).verdict is Verdict.ACCEPT
+
+
+def test_a_final_judgement_says_what_differs_between_the_two(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    for version, author in (("1", "ann"), ("2", "ben")):
+        (tmp_path / "models" / version / "metadata.json").write_text(json.dumps({"author": author}))
+    found = look(stage.room(), stage.served("1")).evidence["changed"]
+    assert isinstance(found, dict)
+    assert found["author"] == {"live": "ben", "candidate": "ann"}
+    assert found["line"] == "2 beside 1: author ben (was ann)"
+
+
+def test_an_artefact_that_is_not_the_one_first_seen_is_broken_evidence(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    store.artefacts.first_seen("fraud", "1", "0" * 64)
+    judgement = look(stage.room(), stage.served("1"))
+    assert judgement.verdict is Verdict.BROKEN
+    assert "candidate 1: the artefact of version 1 changed: sha256 000000000000… when it was first seen" in judgement.reason

@@ -16,7 +16,7 @@ from watchtower.store.database import Database
 from watchtower.store.row_packing import pack_rows, unpack_rows
 from watchtower.store.row_tables import kept_rows
 
-_AT_ONCE = 2_000
+_AT_ONCE = 20_000
 Row = dict[str, object]
 
 
@@ -77,6 +77,6 @@ def put_rows(tx: sa.Connection, rows: Sequence[Row]) -> None:
 
 
 def expire(tx: sa.Connection, before: int) -> None:
-    """Rows of windows that ended before *before* (microseconds), at most 2,000 pieces a call."""
+    """Rows of windows that ended before *before* (microseconds), at most 20,000 pieces a call (one a second and version are 600 in ten minutes)."""
     old = sa.select(kept_rows.c.id).where(kept_rows.c.window_end < before).order_by(kept_rows.c.window_end).limit(_AT_ONCE)
     tx.execute(sa.delete(kept_rows).where(kept_rows.c.id.in_(old)))

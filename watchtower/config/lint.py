@@ -10,6 +10,7 @@ from watchtower.config.lint_comparisons import comparison_warnings
 from watchtower.config.lint_conditions import condition_warnings
 from watchtower.config.lint_inputs import input_warnings
 from watchtower.config.lint_names import EVERY, name_warnings
+from watchtower.config.lint_rollbacks import rollback_warnings
 from watchtower.config.lint_targets import races, target_warnings
 from watchtower.config.rulebook import Gathered, Written
 from watchtower.config.settings import ModelSettings, Settings
@@ -37,6 +38,7 @@ def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
         warnings += [*condition_warnings(written, settings.window.size), *analysis_warnings(written, settings)]
         warnings += [*comparison_warnings(written, settings.store.retention.windows), *name_warnings(written, settings)]
         warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written), *_unmetered(written, settings)]
+        warnings += [*rollback_warnings(document, written, settings)]
     return Findings(tuple(errors), tuple(warnings))
 
 

@@ -104,6 +104,13 @@ class ModelSettings(Watched):
     rollback: RollbackSettings | None = None
     """How to go back; left out: nothing is ever switched."""
 
+    @model_validator(mode="after")
+    def _tolerance_declared(self) -> "ModelSettings":
+        if self.shadow.runner.inexact and "tolerance" not in self.evidence.model_fields_set:
+            msg = "shadow.runner rounds answers (fp16), so evidence.tolerance must say what counts as the same; write evidence: {tolerance: 1e-2}"
+            raise ValueError(msg)
+        return self
+
 
 class ServerSettings(Frozen):
     """Pages, API and metrics."""

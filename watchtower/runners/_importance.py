@@ -12,6 +12,7 @@ from watchtower.core.pictures import Pictures
 from watchtower.core.slicing import column_at
 from watchtower.model_stores import Artefact
 from watchtower.nouns.batch import Column, FeatureType, Floats
+from watchtower.nouns.errors import ShadowError
 from watchtower.nouns.inputs import InputSettings
 from watchtower.nouns.settings import PredictionSettings
 from watchtower.runners import Runner, RunnerSession
@@ -44,11 +45,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reply:
-    """The answers, and by feature how far they moved and, with labels, by how much the loss rose when it was shuffled."""
+    """The answers, by feature how far they moved and, with labels, by how much the loss rose when it was shuffled; and what ran it."""
 
     answers: Floats
     change: Mapping[str, float]
     harm: Mapping[str, float] | None
+    provider: str = ""
 
 
 class Permuter:
@@ -62,7 +64,7 @@ class Permuter:
         assert isinstance(question, Question)
         session = self._session(question)
         classes = {name: code for code, name in enumerate(question.classes)}
-        before = _answers(session, question, question.columns, classes)
+        before, provider = _ran(session, question, question.columns, classes)
         kind, labels = question.prediction.kind, question.labels
         random = np.random.default_rng(question.seed)
         moved: dict[str, float] = {}
@@ -70,15 +72,19 @@ class Permuter:
         for name in question.types if question.shuffles else ():
             if name not in question.columns:
                 continue
-            after = [_answers(session, question, _shuffled(question, name, random), classes) for _ in range(question.shuffles)]
+            after = [_ran(session, question, _shuffled(question, name, random), classes)[0] for _ in range(question.shuffles)]
             moved[name] = float(np.mean([change(kind, before, each, question.scale) for each in after]))
             if labels is not None:
                 rose[name] = float(np.mean([harm(kind, before, each, labels, question.scale) for each in after]))
-        return Reply(before, moved, rose if labels is not None else None)
+        return Reply(before, moved, rose if labels is not None else None, provider)
 
     def _session(self, question: Question) -> RunnerSession:
-        key = (question.artefact.version, question.artefact.sha256, question.device)
-        self._sessions[key] = session = self._sessions.pop(key, None) or question.runner.open(question.artefact, question.device)
+        artefact, device = question.artefact, question.device
+        room = question.runner.room([] if (artefact.version, artefact.sha256, device) in self._sessions else [artefact], device)
+        if room.waits:
+            raise ShadowError(room.waits)
+        key = (artefact.version, artefact.sha256, room.device)
+        self._sessions[key] = session = self._sessions.pop(key, None) or question.runner.open(artefact, room.device)
         for old in list(self._sessions)[:-_KEPT]:
             self._sessions.pop(old).close()
         return session
@@ -88,8 +94,9 @@ def _shuffled(question: Question, name: str, random: np.random.Generator) -> dic
     return {**question.columns, name: column_at(question.columns[name], random.permutation(question.rows))}
 
 
-def _answers(session: RunnerSession, question: Question, columns: Mapping[str, Column], classes: dict[str, int]) -> Floats:
+def _ran(session: RunnerSession, question: Question, columns: Mapping[str, Column], classes: dict[str, int]) -> tuple[Floats, str]:
+    """The answers, and what ran them."""
     filled = feed(session.inputs(), columns, question.types, question.inputs, question.rows)
     outputs = session.run({name: values for name, values in filled.items() if not isinstance(values, Pictures)})
     answers = read_answers(outputs.arrays, outputs.columns, question.prediction)
-    return coded(answers, classes) if isinstance(answers, tuple) else answers
+    return coded(answers, classes) if isinstance(answers, tuple) else answers, outputs.provider

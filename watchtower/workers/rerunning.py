@@ -24,7 +24,7 @@ from watchtower.workers.accepted import accepted_inputs
 from watchtower.workers.comparing import ReferenceInputs, reference_inputs
 from watchtower.workers.references import schema_of
 from watchtower.workers.rows import RowReader
-from watchtower.workers.running import artefact_of
+from watchtower.workers.running import ON_DEVICE, artefact_of
 from watchtower.workers.trials import Terms
 
 log = logging.getLogger(__name__)
@@ -149,6 +149,8 @@ class Reruns:
             raise ShadowError(msg)
         reply = self._child.call(_CHILD, question, time_limit=limit)
         assert isinstance(reply, Reply)
+        if reply.provider in ON_DEVICE:
+            self._child.close()  # what served models leave of the device is not held between two questions
         return reply
 
 

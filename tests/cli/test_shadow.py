@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -12,11 +13,14 @@ import pytest
 from tests.end_to_end.running import Daemon, free_port, watchtower
 from tests.runners.models import logistic, placed
 from watchtower.cli.main import main
+from watchtower.config.reader import read_settings
 from watchtower.edges.clock import Clock
+from watchtower.nouns.alert import Alert, AlertId, AlertState
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
+from watchtower.nouns.memory import Memory, Served
 from watchtower.programs.junit import junit, parts
-from watchtower.programs.shadow import Shadowed
+from watchtower.programs.shadow import Asked, Shadow, Shadowed
 from watchtower.store import Store
 
 pytest.importorskip("onnxruntime")
@@ -190,3 +194,21 @@ def test_a_ground_that_another_one_outranks_does_not_fail_an_open_gate() -> None
     accepted = Judgement(Verdict.ACCEPT, Diagnosis.MODEL_REGRESSION, "better", "1", final=True, evidence={"candidates": {"1": grounds}})
     outcomes = {each.name: each.outcome for each in parts(Shadowed("fraud", "2", "1", accepted, 3))}
     assert (outcomes["labelled rows"], outcomes["labelled reference rows"], outcomes["verdict"]) == ("passed", "skipped", "passed")
+
+
+def test_while_an_alert_fires_on_what_serves_only_rows_since_then_are_paired_with_labels(folder: Path) -> None:
+    """Those before are selected for its bad luck; another version's rows are not."""
+    (folder / "rules" / "slow.yaml").write_text("rules: [{name: Slow, model: fraud, when: {kind: above, measure: latency.p50, value: 1}}]\n")
+    loaded = read_settings(folder / "watchtower.yaml")
+    fired = Alert(AlertId("Slow", "fraud", "", ""), "2", AlertState.FIRING, TEN, fired_at=TEN + timedelta(minutes=3))
+    memory = Memory("fraud", (fired, replace(fired, state=AlertState.PENDING, fired_at=None)), served=Served(live="2"))
+    store = Store.open("sqlite://", now=Clock().now)
+    try:
+        of = Shadow(loaded, store, Asked("fraud", "1"))
+        assert of._plan(memory, "2", TEN).opened_at == TEN + timedelta(minutes=3)
+        assert of._plan(memory, "2", TEN).fired == (("Slow", "latency.p50"),)
+        assert of._plan(memory, "2", TEN + timedelta(minutes=4)).opened_at == TEN + timedelta(minutes=4)
+        assert (of._plan(memory, "3", TEN).opened_at, of._plan(memory, "3", TEN).fired) == (TEN, ())
+    finally:
+        store.close()
+        (folder / "rules" / "slow.yaml").unlink()

@@ -157,6 +157,8 @@ class Shadow:
         room = build_trials(settings, self.store, build_references(settings, self.store, settings.sources, lenient=True))
         terms = room.terms
         room.terms = lambda model: self._terms(terms(model))
+        if any(each.model == self.asked.model and each.labels for each in self.store.labels.waiting()):
+            room.labels_of = self.store.labels.labels_of
         return room
 
     def _terms(self, terms: Terms) -> Terms:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.runners.models import logistic, placed
+from tests.workers._crowded import REASON, Crowded
 from watchtower.core.binning import make_binning, make_reference_profile
 from watchtower.core.keeping import unpacked
 from watchtower.edges.clock import ManualClock
@@ -359,3 +360,13 @@ def test_an_artefact_that_is_not_the_one_first_seen_is_broken_evidence(tmp_path:
     judgement = look(stage.room(), stage.served("1"))
     assert judgement.verdict is Verdict.BROKEN
     assert "candidate 1: the artefact of version 1 changed: sha256 000000000000… when it was first seen" in judgement.reason
+
+
+def test_a_device_without_room_keeps_a_trial_waiting_and_its_rows_for_the_next_look(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    plan = stage.served("1")
+    full = look(stage.room(runner=Crowded()), plan)
+    assert (full.verdict, full.final, full.reason) == (Verdict.INCONCLUSIVE, False, REASON)
+    over = look(stage.room(runner=Crowded()), plan, ended="the alert resolved")
+    assert (over.final, over.reason) == (True, f"{REASON} (the alert resolved)")
+    assert look(stage.room(), plan).verdict is Verdict.ACCEPT, "the same rows, once there is room"

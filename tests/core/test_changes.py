@@ -1,6 +1,14 @@
 """What changed between two versions."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from watchtower.core.changes import Known, changed, short
+from watchtower.core.planning import advance
+from watchtower.nouns.evidence import Diagnosis, Verdict
+from watchtower.nouns.facts import Judged
+from watchtower.nouns.plan import Plan
+from watchtower.nouns.step import Step
 
 LIVE = Known(
     "7",
@@ -75,3 +83,13 @@ def test_metadata_of_any_other_shape_are_compared_as_they_are() -> None:
 
 def test_nothing_that_is_no_comparison_has_a_gist() -> None:
     assert [short(each) for each in (None, {}, {"line": 3}, "line")] == [""] * 4
+
+
+def test_a_short_gist_stands_in_the_timeline_behind_the_verdict() -> None:
+    now = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    plan = Plan("p1", "fraud", "i1", Step.ON_TRIAL, "7", ("6",), now)
+    gist = changed(Known("7", "b", metadata={"author": "ben"}), Known("6", "a", metadata={"author": "ann"}))
+    fact = Judged(Verdict.ACCEPT, Diagnosis.MODEL_REGRESSION, "0.03 < 0.09", "6", now, evidence={"changed": gist})
+    said = "verdict accept, model regression: 0.03 < 0.09. Going back from 7 to 6. What differs: 7 beside 6: author ben (was ann)"
+    assert advance(plan, fact, now).note == said
+    assert "differs" not in advance(plan, replace(fact, evidence={"changed": changed(LIVE, CANDIDATE)}), now).note

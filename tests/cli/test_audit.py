@@ -8,6 +8,7 @@ import pytest
 
 from tests.workers._acting import at, begin
 from watchtower.cli.main import main
+from watchtower.nouns.provenance import Act
 from watchtower.store import Store
 
 INCIDENT, PLAN = "fraud-i1", "fraud-p1"
@@ -48,6 +49,17 @@ def test_a_plan_and_its_incident_show_the_same_facts(folder: Path, capsys: pytes
     assert "candidates 1; 0" in capsys.readouterr().out
     assert run("audit") == 0
     assert PLAN in capsys.readouterr().out
+
+
+def test_what_people_did_beside_plans_stands_with_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store.open(f"sqlite:///{folder}/watchtower.db", now=lambda: at(0))
+    for model in ("fraud", "", "credit"):
+        store.audit.act(Act("freeze", model, "ann", "cli host-1", (("reason", "month's end"),)), at(1))
+    store.close()
+    assert run("audit", INCIDENT, "--json") == 0
+    assert [each["model"] for each in json.loads(capsys.readouterr().out)["acts"]] == ["fraud", ""]
+    assert run("audit", INCIDENT) == 0
+    assert "by ann · origin cli host-1 · reason month's end" in " ".join(capsys.readouterr().out.split())
 
 
 def test_verify_exits_1_and_names_plan_and_seq(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

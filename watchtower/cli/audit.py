@@ -83,7 +83,8 @@ def _show(what: str | None, export: Path | None, config: Path, *, as_json: bool)
             plans = store.audit.of(what)
             if not plans and not any(row.incident.id == what for row in store.plans.incidents()):
                 _nothing(what)
-            _tell_plans(what, plans, as_json=as_json)
+            models = {str(plan["model"]) for plan in plans} | {row.incident.model for row in store.plans.incidents() if row.incident.id == what}
+            _tell_plans(what, plans, [act for model in sorted(models) for act in store.audit.acts(model)], as_json=as_json)
     finally:
         store.close()
 
@@ -94,23 +95,24 @@ def _nothing(what: str) -> None:
 
 
 def _tell_newest(entries: Sequence[Row], *, as_json: bool) -> None:
-    from watchtower.programs.audit import sentence
+    from watchtower.programs.audit import act_sentence, sentence
 
     if as_json:
         print(json.dumps({"audit": list(entries)}))
         return
     rows = []
     for each in entries:
-        said = cast("Row", each.get("fact") or each.get("act") or {})
-        rows.append([moment(each["at"]), str(each["model"] or "all"), str(each.get("plan") or "–"), str(said.get("kind")), sentence(said)])
+        said, act = cast("Row", each.get("fact") or {}), cast("Row", each.get("act") or {})
+        says = sentence(said) if said else act_sentence(act)
+        rows.append([moment(each["at"]), str(each["model"] or "all"), str(each.get("plan") or "–"), str((said or act).get("kind")), says])
     tell_table("audit entries", ("at", "model", "plan", "what", "says"), rows, whole=("at", "what"))
 
 
-def _tell_plans(what: str, plans: Sequence[Row], *, as_json: bool) -> None:
-    from watchtower.programs.audit import sentence
+def _tell_plans(what: str, plans: Sequence[Row], acts: Sequence[Row], *, as_json: bool) -> None:
+    from watchtower.programs.audit import act_sentence, sentence
 
     if as_json:
-        print(json.dumps({"of": what, "plans": list(plans)}))
+        print(json.dumps({"of": what, "plans": list(plans), "acts": list(acts)}))
         return
     if not plans:
         print(f"no plan was opened in {what}")
@@ -121,3 +123,7 @@ def _tell_plans(what: str, plans: Sequence[Row], *, as_json: bool) -> None:
             rows.append([str(each["seq"]), moment(each["at"]), str(fact["kind"]), sentence(fact), str(each["hash"])[:10]])
         state = "intact" if plan["intact"] else f"CHANGED at seq {plan['broken_at']}"
         tell_table(f"plan {plan['id']}: {plan['step']}, {state}", ("#", "at", "fact", "says", "hash"), rows, whole=("#", "at", "fact", "hash"))
+    if acts:
+        done = [(each, cast("Row", each["act"])) for each in acts]
+        rows = [[moment(each["at"]), str(each["model"] or "all"), str(act["kind"]), act_sentence(act)] for each, act in done]
+        tell_table("what people did beside plans", ("at", "model", "what", "says"), rows, whole=("at", "what"))

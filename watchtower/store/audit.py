@@ -84,8 +84,13 @@ class AuditRows:
         wanted = sa.select(facts, plans.c.model, plans.c.incident).select_from(joined).order_by(facts.c.at.desc(), facts.c.plan, facts.c.seq.desc())
         with self._database.reading() as tx:
             found = [_entry(row, {"model": row.model, "incident": row.incident, "plan": row.plan}) for row in tx.execute(wanted.limit(limit)).all()]
-            done = [_act(row) for row in tx.execute(sa.select(acts).order_by(acts.c.seq.desc()).limit(limit)).all()]
-        return sorted([*found, *done], key=lambda each: str(each["at"]), reverse=True)[:limit]
+            done = _acts(tx, None)[-limit:]
+        return sorted([*found, *done[::-1]], key=lambda each: str(each["at"]), reverse=True)[:limit]
+
+    def acts(self, model: str) -> list[Json]:
+        """What people did to *model*, or to all models, beside plans, oldest first; accepted references too."""
+        with self._database.reading() as tx:
+            return _acts(tx, model)
 
     def rollbacks(self, limit: int = 500) -> list[Json]:
         """Every plan, newest first: what it came to, and whether its record holds."""
@@ -102,7 +107,7 @@ class AuditRows:
             incident = decode(body, Incident)
             told = {**incident_json(incident, None), "timeline": [{"at": stamp(each.at), "what": each.what, "text": each.text} for each in incident.timeline]}
             of_plans = [_plan(decode(row.body, Plan)) | {"links": _links(tx, row.id)} for row in _plans(tx, incident_id)]
-            beside = [_act(row) for row in tx.execute(sa.select(acts).where(acts.c.model.in_((incident.model, ""))).order_by(acts.c.seq)).all()]
+            beside = _acts(tx, incident.model)
             heads = {each["id"]: _last_note(tx, f"{PLAN}{each['id']}") for each in of_plans}
             return bundle(told, of_plans, beside, heads, _head(tx)[1], stamp(now), release)
 
@@ -232,6 +237,28 @@ def _links(tx: sa.Connection, plan_id: str) -> list[Json]:
     """The plan's facts with the very text that their hashes are of."""
     found = tx.execute(sa.select(facts).where(facts.c.plan == plan_id).order_by(facts.c.seq)).all()
     return [{"seq": row.seq, "hash": row.hash, "body": _raw(row.body).decode(errors="replace")} for row in found]
+
+
+def _acts(tx: sa.Connection, model: str | None) -> list[Json]:
+    """Acts and accepted references, of one *model* (with what is of all models) or (None) of all, oldest first."""
+    done, accepted = sa.select(acts).order_by(acts.c.seq), sa.select(reference_changes).order_by(reference_changes.c.at, reference_changes.c.seq)
+    if model is not None:
+        done, accepted = done.where(acts.c.model.in_((model, ""))), accepted.where(reference_changes.c.model == model)
+    found = [*map(_act, tx.execute(done).all()), *map(_accepted, tx.execute(accepted).all())]
+    return sorted(found, key=lambda each: str(each["at"]))
+
+
+def _accepted(row: sa.Row[tuple[object, ...]]) -> Json:
+    said = _body(row.body)
+    detail = {
+        "from": said.get("from"),
+        "rows": said.get("rows"),
+        "valid_from": said.get("valid_from"),
+        "before": said.get("before"),
+        "after": said.get("after"),
+    }
+    act = {"kind": "reference_accepted", "model": row.model, "by": said.get("who"), "origin": "", "detail": detail}
+    return {"seq": row.seq, "at": stamp(moment(row.at)), "model": row.model, "act": act, "hash": row.hash, "body": _raw(row.body).decode(errors="replace")}
 
 
 def _act(row: sa.Row[tuple[object, ...]]) -> Json:

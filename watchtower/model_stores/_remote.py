@@ -5,14 +5,15 @@ it, so it is asked in this one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, cast
+from weakref import finalize
 
 from pydantic import JsonValue
 
-from watchtower.edges import children
+from watchtower.edges.children import Child
 from watchtower.model_stores._files import check_name
 from watchtower.nouns.errors import ShadowError
 
@@ -32,17 +33,26 @@ class _FileSystem(Protocol):
     def get_file(self, path: str, into: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Folder:
-    """A folder far away. *options* are those of fsspec's protocol."""
+    """A folder far away, for one thread. *options* are those of fsspec's protocol. Use :meth:`at`: its child ends with the folder."""
 
     url: str
-    options: Mapping[str, JsonValue] = field(default_factory=dict)
-    time_limit: timedelta = timedelta(minutes=5)
+    options: Mapping[str, JsonValue]
+    time_limit: timedelta
+    child: Child
+
+    @classmethod
+    def at(cls, url: str, options: Mapping[str, JsonValue], time_limit: timedelta = timedelta(minutes=5)) -> "Folder":
+        """Prepares; asks nothing yet."""
+        child = Child()
+        made = cls(url, options, time_limit, child)
+        finalize(made, child.close)
+        return made
 
     def inside(self, name: str) -> "Folder":
-        """The folder *name* in it."""
-        return Folder(f"{self.url.rstrip('/')}/{name}", self.options, self.time_limit)
+        """The folder *name* in it, for as long as this one is there."""
+        return replace(self, url=f"{self.url.rstrip('/')}/{name}")
 
     def shown(self) -> str:
         """Its address without secrets."""
@@ -72,7 +82,7 @@ class Folder:
         asked = Asked(self.url, dict(self.options), what, names, into)
         if self.url.startswith("memory:"):
             return perform(asked)
-        return children.call(_PERFORM, asked, time_limit=self.time_limit)
+        return self.child.call(_PERFORM, asked, time_limit=self.time_limit)
 
 
 @dataclass(frozen=True, slots=True)

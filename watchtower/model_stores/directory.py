@@ -47,7 +47,7 @@ class Directory(ModelStore):
         """Looks at nothing yet."""
         if "://" not in self.path:
             return DirectorySession(_Here(Path(self.path)), self.file)
-        far = Folder(self.path, self.options, self.time_limit)
+        far = Folder.at(self.path, self.options, self.time_limit)
         return DirectorySession(_Away(far, Cache(Path(self.cache.path), self.cache.max_bytes)), self.file)
 
 

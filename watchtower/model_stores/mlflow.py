@@ -124,7 +124,7 @@ class _Place:
         self.uri, self._server, self._named = uri, server, named
         self._proxied = server.proxies(uri)
         self._here = Path(unquote(urlsplit(uri).path)) if _LOCAL.match(uri) else None
-        self._far = Folder(uri, options)
+        self._far = Folder.at(uri, options)
 
     def stamps(self) -> Mapping[str, object]:
         """Files, and what changes when they do; ShadowError where there are none."""

@@ -48,6 +48,8 @@ class Ran:
     waits: str = ""
     absent: Mapping[int, str] = field(default_factory=dict)
     absent_reference: Mapping[int, str] = field(default_factory=dict)
+    timed_rows: int = 0
+    """How many rows are behind *batch_seconds*."""
 
 
 class Lane:
@@ -59,7 +61,7 @@ class Lane:
         self._pieces: dict[bool, list[Answers]] = {True: [], False: []}
         self._seconds: list[float] = []
         self._unread: list[Outputs] = []
-        self._bytes = 0
+        self._bytes = self._timed = 0
         self._probe: tuple[Tensors, Answers] | None = None
         self._room_note = note
         self._said: tuple[str, str, int] | None = None
@@ -83,6 +85,7 @@ class Lane:
                 self._begin(inputs, answers)
                 return
             self._seconds.append(float(outputs.batch_seconds.sum()))
+            self._timed += next((len(values) for values in inputs.values() if values.ndim), 1)
             self._unread.append(outputs)
             self._bytes += sum(array.nbytes for array in outputs.arrays.values())
             if self._bytes >= _UNREAD:
@@ -114,7 +117,9 @@ class Lane:
         if self.ran.failure:
             return replace(self.ran, usage=usage)
         reference = _joined(self._pieces[True]) if with_reference else None
-        return replace(self.ran, answers=_joined(self._pieces[False]), reference=reference, batch_seconds=np.array(self._seconds), usage=usage)
+        return replace(
+            self.ran, answers=_joined(self._pieces[False]), reference=reference, batch_seconds=np.array(self._seconds), usage=usage, timed_rows=self._timed
+        )
 
     def _run(self, inputs: Tensors) -> Outputs:
         assert self._session is not None

@@ -72,7 +72,7 @@ class Running:
         """In a fresh child: what another version did to the last one does not count."""
         self.rest()
         try:
-            return replace(self._asked(replace(job, artefacts=(artefact,)), time_limit)[0], batch_seconds=np.zeros(0))
+            return replace(self._asked(replace(job, artefacts=(artefact,)), time_limit)[0], batch_seconds=np.zeros(0), timed_rows=0)
         except ShadowError as error:
             return Ran(artefact.version, failure=str(error))
 
@@ -146,8 +146,7 @@ def with_answers(run: KeptRun, ran: Ran | None, artefact: Artefact | None, class
         usage=ran.usage or run.usage,
         reference=run.reference if ran.reference is None else _coded(ran.reference, classes),
     )
-    timed = rows + (0 if ran.reference is None else len(ran.reference)) if len(ran.batch_seconds) else 0
-    return extended(known, answers, ran.batch_seconds.tolist(), timed)
+    return extended(known, answers, ran.batch_seconds.tolist(), ran.timed_rows)
 
 
 def _coded(answers: Answers, classes: dict[str, int]) -> Floats:

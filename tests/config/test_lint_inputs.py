@@ -8,6 +8,8 @@ from tests.config.folder import RULE, SOURCE, problems, warnings, written
 
 MODEL = "models: {fraud: {artifacts: {kind: directory, path: m}, features: {amount: numeric, note: {type: text, keep: drop}}, %s}}\n"
 
+SEGMENTED = "models: {fraud: {segments: [country], %s}}\n"
+
 
 @pytest.mark.parametrize(
     ("said", "warning"),
@@ -18,13 +20,6 @@ MODEL = "models: {fraud: {artifacts: {kind: directory, path: m}, features: {amou
         ("keep: raw, inputs: {X: [amount]}", ""),
         ("keep: raw, inputs: {X: [amount]}, shadow: {rows: 80000}", "a trial takes about 10,000 rows of a window, and 3,072 are kept; say keep_rows: 30000"),
         ("inputs: {X: [amount], t: {value: 1}}", ""),
-        (
-            "keep: hash",
-            (
-                "keep: hash keeps no rows, as profile does; the names of the reference's categories are stored; "
-                "leave the feature out of features: where that must not be"
-            ),
-        ),
     ],
 )
 def test_what_cannot_serve_a_trial_is_told(tmp_path: Path, said: str, warning: str) -> None:
@@ -45,8 +40,7 @@ def test_a_runner_that_needs_no_artefact_is_not_asked_for_one(tmp_path: Path) ->
     assert warnings(written(tmp_path, SOURCE + text % served, fraud=rule)) == []
 
 
-def test_names_of_categories_that_are_stored_all_the_same_are_told_at_the_feature(tmp_path: Path) -> None:
-    text = "models: {fraud: {features: {country: {type: categorical, keep: drop}, note: {type: text, keep: drop}}}}\n"
-    (warning,) = warnings(written(tmp_path, SOURCE + text, fraud=RULE))
-    assert warning.startswith("watchtower.yaml:2:")
-    assert "keep: drop keeps country out of kept rows; the names of its reference's categories are stored" in warning
+@pytest.mark.parametrize("said", ["keep: hash, features: {country: categorical}", "features: {country: {type: categorical, keep: drop}}"])
+def test_values_of_a_segment_are_stored_so_they_cannot_be_hidden(tmp_path: Path, said: str) -> None:
+    (problem,) = problems(written(tmp_path, SOURCE + SEGMENTED % said, fraud=RULE))
+    assert "segments are stored by their values, and country is under keep: " in problem

@@ -1,7 +1,9 @@
 """Rows beside their summaries: which are kept, how they lie in the store, and when they are read."""
 
 import json
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,23 +12,28 @@ import numpy as np
 import pytest
 
 from tests.workers.test_intake import NOW, ZERO, Topic, intake, row, until_drained
+from watchtower.core.binning import make_reference_profile
 from watchtower.core.keeping import Kept
 from watchtower.core.profiling import Folder
 from watchtower.core.retaining import common
 from watchtower.core.slicing import joined
 from watchtower.core.trialling import ALL, chosen, row_hash
 from watchtower.edges.clock import ManualClock
+from watchtower.edges.tables import ReferenceTable
 from watchtower.formats.watchtower_json import WatchtowerJson
-from watchtower.nouns.batch import Catalog, FeatureType, Messages, NumberColumn, PredictionBatch, PredictionKind, Schema, TextColumn, VectorColumn
+from watchtower.nouns.batch import Catalog, Column, FeatureType, Messages, NumberColumn, PredictionBatch, PredictionKind, Schema, TextColumn, VectorColumn
+from watchtower.nouns.binning import CategoryBins, digest_of
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.kept import KeepTerms, KeptRows
 from watchtower.nouns.profile import Delta
 from watchtower.nouns.settings import Watched, WindowSettings
 from watchtower.nouns.window import Partition, Span
 from watchtower.sources.file import File
-from watchtower.store import Store
+from watchtower.store import Store, StoredReference
+from watchtower.store.packing import pack_binning
 from watchtower.store.row_packing import pack_rows, unpack_rows
 from watchtower.workers.intake import Intake
+from watchtower.workers.references import of_table
 from watchtower.workers.rows import RowReader
 from watchtower.workers.trials import not_kept
 
@@ -338,3 +345,62 @@ def test_a_checkpoint_that_is_refused_and_read_again_keeps_each_row_once(store: 
     assert mine.caught_up()
     assert theirs.caught_up()
     assert logged(store) == [i / 10 for i in range(40)]
+
+
+# ------------------------------------------------------------------------------------------------------ hash and drop
+
+HIDDEN = {"amount": "numeric", "country": {"type": "categorical", "keep": "hash"}, "town": {"type": "categorical", "keep": "drop"}}
+
+
+def reference_of(watched: Watched) -> StoredReference:
+    columns: dict[str, Column] = {
+        "amount": NumberColumn(np.arange(4.0)),
+        "country": TextColumn(np.array([0, 1, 0, -1], dtype=np.int32), ("Atlantis", "Utopia")),
+        "town": TextColumn(np.zeros(4, dtype=np.int32), ("Shangri-La",)),
+    }
+    return of_table(ReferenceTable(columns, None, None, 4, ()), watched)
+
+
+@pytest.mark.parametrize(
+    "watched",
+    [
+        {"features": HIDDEN},
+        {"features": HIDDEN, "keep": "raw"},
+        {"features": {"amount": "numeric", "country": "categorical", "town": {"type": "categorical", "keep": "drop"}}, "keep": "hash"},
+    ],
+)
+def test_names_of_hashed_and_dropped_features_are_nowhere_in_the_store(tmp_path: Path, watched: dict[str, object]) -> None:
+    found = Watched.model_validate(watched)
+    store = Store.open(f"sqlite:///{tmp_path}/w.db", now=ManualClock(TEN).now)
+    store.references.begin("fraud", reference_of(found))
+    stored = store.references.load("fraud")
+    store.close()
+    assert stored is not None
+    assert [*stored.binning.subjects] == ["amount", "country"]
+    written = pack_binning(stored.binning) + b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    assert not any(name in zlib_free(written) for name in (b"Atlantis", b"Utopia", b"Shangri-La"))
+    again = TextColumn(np.array([0, 1, 2, -1], dtype=np.int32), ("Utopia", "Atlantis", "Oz"))
+    profile = make_reference_profile(stored.binning, {"country": again}, 4)
+    first = stored.binning.offsets[1]
+    assert profile.cells[first:].tolist() == [1, 1, 0, 1, 1]  # Atlantis, Utopia, other, unseen, missing
+    names = stored.binning.bins[1]
+    assert isinstance(names, CategoryBins)
+    assert names.names == (digest_of("Atlantis"), digest_of("Utopia"))
+
+
+def zlib_free(blob: bytes) -> bytes:
+    """*blob*, and what each of its compressed streams holds."""
+    found = [blob]
+    for start in (i for i in range(len(blob) - 1) if blob[i] == 0x78):
+        with suppress(zlib.error):
+            found.append(zlib.decompressobj().decompress(blob[start:]))
+    return b"".join(found)
+
+
+def test_names_under_profile_are_stored_and_found_by_the_same_search() -> None:
+    stored = reference_of(Watched.model_validate({"features": {"amount": "numeric", "country": "categorical", "town": "categorical"}}))
+    assert all(name in zlib_free(pack_binning(stored.binning)) for name in (b"Atlantis", b"Utopia", b"Shangri-La"))
+
+
+def test_a_model_of_which_nothing_may_be_stored_is_watched_by_its_predictions() -> None:
+    assert reference_of(Watched.model_validate({"keep": "drop", "features": {"amount": "numeric", "country": "categorical"}})).binning.subjects == ()

@@ -6,7 +6,6 @@ from difflib import get_close_matches
 from watchtower.config.document import Document
 from watchtower.config.settings import ModelSettings
 from watchtower.core.trialling import LOOKS
-from watchtower.nouns.batch import FeatureType
 from watchtower.nouns.errors import Problem
 
 
@@ -22,21 +21,7 @@ def input_warnings(document: Document, name: str, model: ModelSettings) -> Itera
     if lacking:
         what = f"kept rows lack {', '.join(lacking)}: no trial can use them"
         yield Problem(document.place(("models", name, "keep")), what, "say keep: raw of each, or under inputs: which features the model takes")
-    yield from _named(document, name, model)
     per_window = -(-model.shadow.rows // LOOKS)
     if model.keep == "raw" and model.keep_rows < per_window:
         what = f"a trial takes about {per_window:,} rows of a window, and {model.keep_rows:,} are kept"
         yield Problem(document.place(("models", name, "keep")), what, f"say keep_rows: {3 * per_window}")
-
-
-def _named(document: Document, name: str, model: ModelSettings) -> Iterator[Problem]:
-    """`hash` and `drop` keep values out of kept rows, and no more in this release."""
-    texts = {feature for feature, each in model.features.items() if each.type is FeatureType.CATEGORICAL}
-    own = {feature: each.keep for feature, each in model.features.items() if feature in texts and each.keep in {"hash", "drop"}}
-    advice = "leave the feature out of features: where that must not be"
-    for feature, keep in own.items():
-        place = document.place(("models", name, "features", feature, "keep"))
-        yield Problem(place, f"keep: {keep} keeps {feature} out of kept rows; the names of its reference's categories are stored", advice)
-    if model.keep in {"hash", "drop"}:
-        what = f"keep: {model.keep} keeps no rows, as profile does; the names of the reference's categories are stored"
-        yield Problem(document.place(("models", name, "keep")), what, advice)

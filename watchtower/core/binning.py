@@ -8,9 +8,9 @@ import numpy as np
 
 from watchtower.core.deriving import derived_columns, derived_of_features, derived_of_prediction
 from watchtower.nouns.batch import Column, FeatureType, Floats, Ints, NumberColumn, PredictionKind, TextColumn, VectorColumn
-from watchtower.nouns.binning import PREDICTION, Binning, Bins, CategoryBins, Derived, NumericBins
+from watchtower.nouns.binning import PREDICTION, Binning, Bins, CategoryBins, Derived, NumericBins, digest_of
 from watchtower.nouns.profile import Profile
-from watchtower.nouns.settings import FeatureSettings
+from watchtower.nouns.settings import FeatureSettings, Keep
 
 FINE = 64
 """Fine bins of a numeric subject; a value that carries more than 1/FINE of the mass has a bin of its own."""
@@ -29,14 +29,21 @@ Counts = tuple[Ints, Floats, Ints]
 # -------------------------------------------------------------------------------------------- making a binning
 
 
-def make_binning(columns: Mapping[str, Column], settings: Mapping[str, FeatureSettings], prediction: PredictionKind | None, segments: Sequence[str]) -> Binning:
+def make_binning(
+    columns: Mapping[str, Column],
+    settings: Mapping[str, FeatureSettings],
+    prediction: PredictionKind | None,
+    segments: Sequence[str],
+    *,
+    keep: Keep | None = None,
+) -> Binning:
     """The cells of the reference's *columns* (the prediction is subject ""), the same whatever the rows' order.
 
-    *settings* are the declared features, which alone are folded, in their order; empty: all columns, by name, each of the type of its values.
+    *settings* are the declared features, which alone are folded, in their order; empty: all columns, by name, each of the type of its values, under *keep*.
     *prediction* is None where the reference has none; of a vector its class is, of a ranking whether it is there. Texts, embeddings, probabilities
     and vectors have derived subjects beside them (see core/deriving.py).
     """
-    declared = settings or {name: FeatureSettings(type=inferred(columns[name])) for name in sorted(columns) if name != PREDICTION}
+    declared = settings or {name: FeatureSettings(type=inferred(columns[name]), keep=keep) for name in sorted(columns) if name != PREDICTION}
     derived = derived_of_features(columns, {name: each.type for name, each in declared.items()})
     wanted = {**declared, **{subject: FeatureSettings(type=FeatureType.NUMERIC) for subject in derived}}
     kind = None if prediction is None or _is_no_vector(prediction, columns.get(PREDICTION)) else prediction_type(prediction)
@@ -78,7 +85,8 @@ def _bins(column: Column | None, settings: FeatureSettings) -> Bins:
         return _numeric_bins(np.sort(values[np.isfinite(values)]), settings.edges)
     if settings.type is FeatureType.CATEGORICAL:
         names = [name for name, _ in _by_mass(column)]
-        return CategoryBins(tuple(names[:CATEGORIES]), frozenset(names[CATEGORIES:]))
+        names = [digest_of(name) for name in names] if settings.keep == "hash" else names
+        return CategoryBins(tuple(names[:CATEGORIES]), frozenset(names[CATEGORIES:]), hashed=settings.keep == "hash")
     return CategoryBins(())
 
 

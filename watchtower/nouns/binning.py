@@ -1,8 +1,9 @@
 """The frozen cells that a model's values are counted in. Made once, from the reference only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import blake2b
 
 import numpy as np
 
@@ -42,21 +43,47 @@ class NumericBins:
         return len(self.edges) + 2
 
 
+def digest_of(name: str) -> str:
+    """What is stored of *name* under `keep: hash`: 64 bits of its BLAKE2b. Whoever can list the names can find it out; nobody can read it."""
+    return "#" + blake2b(name.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+class Hashed(Mapping[str, int]):
+    """By digests, asked for names."""
+
+    def __init__(self, by_digest: Mapping[str, int]) -> None:
+        self._known = by_digest
+
+    def __getitem__(self, name: str) -> int:
+        """KeyError where it is not known."""
+        return self._known[digest_of(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        """The digests: the names are not there any more."""
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CategoryBins:
     """Cells of a categorical subject: ``[category 0 … k-1, other, unseen, missing]``, k + 3 in all.
 
     *names* are the reference's categories by mass, at most 1,000; *others* are the reference's further categories, which
-    share the cell *other*; whatever the reference never had is *unseen*.
+    share the cell *other*; whatever the reference never had is *unseen*. Where they are *hashed* (`keep: hash`) they hold
+    digests, and *index* is still asked for the names as they are logged.
     """
 
     names: tuple[str, ...]
     others: frozenset[str] = frozenset()
+    hashed: bool = False
     index: Mapping[str, int] = field(init=False, repr=False)
     """Category -> its cell; whatever is not in it is *unseen*."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "index", dict.fromkeys(self.others, len(self.names)) | {name: i for i, name in enumerate(self.names)})
+        known = dict.fromkeys(self.others, len(self.names)) | {name: i for i, name in enumerate(self.names)}
+        object.__setattr__(self, "index", Hashed(known) if self.hashed else known)
 
     @property
     def size(self) -> int:

@@ -39,7 +39,7 @@ class RollbackError(WatchtowerError):
 
 
 class Unavailable(WatchtowerError):  # noqa: N818  the reaction is "back off", not "stop"
-    """Something outside is away: back off, and say not ready. *for_good* ends the daemon with 3; *expired*: what was asked for is gone, and will not come back."""
+    """Something outside is away: back off, and say not ready. *for_good* ends the daemon with 3; *expired*: what was asked for is gone for good."""
 
     def __init__(self, message: str, *, for_good: bool = False, expired: bool = False) -> None:
         super().__init__(message)

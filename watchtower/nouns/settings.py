@@ -1,8 +1,9 @@
 """Settings that the pure floors read: frozen, documented field by field. Rooms that own sockets keep theirs beside their kind."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -35,6 +36,7 @@ class WindowSettings(Frozen):
         return self.idle if self.idle is not None else 2 * self.size
 
 
+Summarised = TypeVar("Summarised")
 Keep = Literal["profile", "hash", "drop", "raw"]
 """What may be stored of values."""
 
@@ -202,6 +204,28 @@ class Watched(Frozen):
         if self.keep != "raw":
             return None
         return KeepTerms(self.keep_rows, frozenset(name for name, each in self.features.items() if each.keep not in {None, "raw"}))
+
+    def keep_of(self, feature: str) -> Keep:
+        """What may be stored of *feature*."""
+        own = self.features[feature].keep if feature in self.features else None
+        return own or self.keep
+
+    @property
+    def folded(self) -> dict[str, FeatureSettings]:
+        """The features that are summarised, each with what may be stored of it."""
+        return {name: each.model_copy(update={"keep": self.keep_of(name)}) for name, each in self.features.items() if self.keep_of(name) != "drop"}
+
+    def summarised(self, columns: Mapping[str, Summarised]) -> dict[str, Summarised]:
+        """*columns* without features of which nothing may be stored; the prediction (subject "") stays."""
+        return {name: column for name, column in columns.items() if not name or self.keep_of(name) != "drop"}
+
+    @model_validator(mode="after")
+    def _segments_are_stored(self) -> Self:
+        hidden = [each for each in self.segments if self.keep_of(each) in {"hash", "drop"}]
+        if hidden:
+            msg = f"segments are stored by their values, and {hidden[0]} is under keep: {self.keep_of(hidden[0])}"
+            raise ValueError(msg)
+        return self
 
     @property
     def taken(self) -> frozenset[str]:

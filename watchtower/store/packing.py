@@ -68,6 +68,7 @@ class _Numeric(msgspec.Struct, array_like=True, frozen=True, tag="n"):
 class _Category(msgspec.Struct, array_like=True, frozen=True, tag="c"):
     names: tuple[str, ...]
     others: tuple[str, ...]
+    hashed: bool = False
 
 
 class _Derived(msgspec.Struct, array_like=True, frozen=True):
@@ -232,13 +233,13 @@ def _pack_ids(ids: Ids) -> _Ids:
 
 def _pack_bins(bins: Bins) -> _Numeric | _Category:
     if isinstance(bins, CategoryBins):
-        return _Category(bins.names, tuple(sorted(bins.others)))
+        return _Category(bins.names, tuple(sorted(bins.others)), bins.hashed)
     return _Numeric(pack(bins.edges), pack(bins.single), float(bins.mean), float(bins.sd), bins.by_hand)
 
 
 def _unpack_bins(packed: _Numeric | _Category) -> Bins:
     if isinstance(packed, _Category):
-        return CategoryBins(packed.names, frozenset(packed.others))
+        return CategoryBins(packed.names, frozenset(packed.others), packed.hashed)
     return NumericBins(floats(packed.edges), floats(packed.single), packed.mean, packed.sd, packed.by_hand)
 
 

@@ -51,7 +51,7 @@ def from_windows(rows: RowReader, model: str, settings: Watched, past: Sequence[
     """
     spans = [span for each in past for (_, segment), profile in each.profiles.items() if segment == "" for span in profile.spans]
     total = sum(profile.rows for each in past for (_, segment), profile in each.profiles.items() if segment == "")
-    if not spans:
+    if not spans and rows.kept is None:
         return None
     types = {name: each.type for name, each in settings.features.items()}
     sampler = Sampler(min(1.0, most / max(total, 1)))
@@ -61,7 +61,7 @@ def from_windows(rows: RowReader, model: str, settings: Watched, past: Sequence[
     if batch is None:
         return None
     kind = settings.prediction.kind if batch.prediction is not None else None
-    binning = make_binning(columns_of(batch), settings.features, kind, settings.segments)
+    binning = make_binning(settings.summarised(columns_of(batch)), settings.folded, kind, settings.segments, keep=settings.keep)
     stored = StoredReference(binning, EPOCH, {})
     maker = Maker(binning, _Live.of(past).mark)
     for piece in [batch] if sampler.share >= 1 else _pieces(rows, model, spans, past, schema_of(stored, settings)):

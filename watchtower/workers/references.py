@@ -182,7 +182,8 @@ def read_reference(path: Path, settings: Watched) -> ReferenceTable:
 def of_table(table: ReferenceTable, settings: Watched) -> StoredReference:
     """Binning and reference of a file's rows."""
     columns = columns_of_table(table)
-    binning = make_binning(columns, settings.features, settings.prediction.kind if table.prediction is not None else None, settings.segments)
+    kind = settings.prediction.kind if table.prediction is not None else None
+    binning = make_binning(settings.summarised(columns), settings.folded, kind, settings.segments, keep=settings.keep)
     made = with_reference_labels(profiles_of(binning, columns, table.rows), binning, columns, table.labels, settings.prediction)
     return StoredReference(binning, EPOCH, made)
 

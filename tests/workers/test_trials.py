@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runners.models import logistic, placed
+from tests.runners.models import logistic, noisy, placed
 from tests.workers._crowded import REASON, Crowded
 from watchtower.core.binning import make_binning, make_reference_profile
 from watchtower.core.keeping import unpacked
@@ -26,7 +26,7 @@ from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
 from watchtower.nouns.memory import Evaluation, Served
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.score import Board
-from watchtower.nouns.settings import FirstWindows, Watched
+from watchtower.nouns.settings import EvidenceSettings, FirstWindows, Watched
 from watchtower.nouns.step import Step
 from watchtower.nouns.window import EPOCH, Span, Window
 from watchtower.sources.file import File
@@ -370,3 +370,17 @@ def test_a_device_without_room_keeps_a_trial_waiting_and_its_rows_for_the_next_l
     over = look(stage.room(runner=Crowded()), plan, ended="the alert resolved")
     assert (over.final, over.reason) == (True, f"{REASON} (the alert resolved)")
     assert look(stage.room(), plan).verdict is Verdict.ACCEPT, "the same rows, once there is room"
+
+
+def test_a_candidate_that_does_not_repeat_itself_is_broken_unless_a_tolerance_is_declared(tmp_path: Path, store: Store) -> None:
+    stage = Stage(tmp_path, store, BAD)
+    placed(tmp_path / "models", "0", noisy(1e-3))
+    stage.serve()
+    plan = stage.served("0")
+    strict = look(stage.room(), plan)
+    assert strict.verdict is Verdict.BROKEN
+    assert "it is not deterministic or keeps state: the same inputs twice differ by up to 0.00" in strict.reason
+    stage.watched = stage.watched.model_copy(update={"evidence": EvidenceSettings(tolerance=0.1)})
+    tolerated = look(stage.room(), replace(plan, incident="i2"))
+    assert tolerated.verdict is not Verdict.BROKEN
+    assert tolerated.evidence["deterministic"] == {"2": True, "0": False}

@@ -48,7 +48,11 @@ class Zygote:
 
     def begin(self, way: str, folder: Path, far: FarEnd, environment: Mapping[str, str] | None = None, *, alone: bool = True) -> int:
         """A process that goes *way*; its pid."""
-        return int(self._asked({"scenario": way, "folder": str(folder), "far": far.port, "environment": dict(environment or {}), "alone": alone})["pid"])
+        return self.begun({"scenario": way, "folder": str(folder), "far": far.port, "environment": dict(environment or {}), "alone": alone})
+
+    def begun(self, job: dict[str, object]) -> int:
+        """A process that does *job*, the fields of :class:`tests.workers._killed.Job`; its pid."""
+        return int(self._asked(job)["pid"])
 
     def ended(self, pid: int) -> int | str:
         """Its exit code, minus the signal that killed it, or "stopped"."""
@@ -58,8 +62,9 @@ class Zygote:
         return self.ended(self.begin(way, folder, far, environment))
 
     def close(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
         self._process.wait(10)
 
     def _asked(self, job: dict[str, object]) -> dict[str, int]:

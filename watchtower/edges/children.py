@@ -20,6 +20,8 @@ from watchtower.nouns.errors import ConfigError, Problem, ShadowError
 
 _PIECE = 1 << 20
 _LAST_WORDS = 3
+_GONE = 10
+"""Seconds within which a process that was killed is gone."""
 SILENT = {"ORT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 """onnxruntime reports its use to its makers unless told not to before it is imported; we phone nobody."""
 
@@ -61,7 +63,8 @@ class Child:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # one that hangs in a driver cannot even be killed: it is left behind
+                process.wait(_GONE)
             for pipe in (process.stdin, process.stdout, self._stderr):
                 if pipe is not None:
                     _let_go(pipe)
@@ -109,7 +112,7 @@ class Child:
         return " / ".join(line.strip()[:300] for line in lines[-_LAST_WORDS:])
 
     def _how_it_ended(self) -> str:
-        code = self._process.wait(5) if self._process is not None else 0
+        code = self._process.wait(_GONE) if self._process is not None else 0
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from watchtower.nouns.plan import Plan
 from watchtower.nouns.step import Step
 from watchtower.rollback_targets import State, Switch
 from watchtower.rollback_targets._errors import Moved
+from watchtower.rollback_targets.webhook import Webhook
 from watchtower.store import Store
 from watchtower.workers.actions import Actions
 from watchtower.workers.approvals import ApprovalDesk, Person
@@ -81,6 +83,7 @@ class Driven:
     store: Store
     far: int
     file: Path
+    webhook: str = ""
 
     def clock(self) -> datetime:
         return at(float(self.file.read_text()))
@@ -93,7 +96,9 @@ class Driven:
         """It is that late now, for every process."""
         self.file.write_text(str(minute))
 
-    def steering(self, _model: str) -> Steering:
+    def steering(self, model: str) -> Steering:
+        if self.webhook:
+            return Steering(partial(Webhook.model_validate_json(self.webhook).open_for, model))
         return Steering(lambda: Http(self.far))
 
     def plan(self) -> Plan | None:
@@ -212,13 +217,17 @@ SCENARIOS: Mapping[str, Callable[[Driven], None]] = {
 
 @dataclass(frozen=True)
 class Job:
-    """What a process does, and its part of the environment. *alone*: it holds the file's lock, as a daemon on SQLite does."""
+    """What a process does, and its part of the environment.
+
+    *alone*: it holds the file's lock, as a daemon on SQLite does; *webhook*: settings of a webhook target as JSON, instead of :class:`Http`.
+    """
 
     scenario: str
     folder: str
     far: int
     environment: dict[str, str]
     alone: bool = True
+    webhook: str = ""
 
 
 def work(job: Job) -> int:
@@ -229,7 +238,7 @@ def work(job: Job) -> int:
     if job.alone:
         store.hold_file_lock()
     try:
-        SCENARIOS[job.scenario](Driven(store, job.far, clock))
+        SCENARIOS[job.scenario](Driven(store, job.far, clock, job.webhook))
     except Fenced:
         return 3
     return 0

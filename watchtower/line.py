@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from watchtower.core import alerting, incidents, planning, scoring, versions, wording
+from watchtower.core import alerting, incidents, planning, retraining, scoring, versions, wording
 from watchtower.core.observing import fires, observed
 from watchtower.core.opening import Response, in_grace, opening, others
 from watchtower.core.profiling import Folder
@@ -46,9 +46,11 @@ def apply(board: Board, memory: Memory, book: RuleBook, response: Response) -> E
     incident = incidents.follow(
         before, changes, firing, at, quiet=response.quiet, notify=_hearers(book), new_id=f"{board.model}-{at:%Y%m%dT%H%M%S}", summaries=_summaries(book)
     )
+    retrained = tuple(_retrained(memory, changes, firing, book, at))
+    incident = retraining.told(incident, retrained, at) if response.retrains else incident
     served = versions.aged(memory.served, paged=any(alert.severity == "page" and alert.id.version in {"", memory.served.live} for alert in firing))
     memory = replace(memory, alerts=alerts, incident=incident, served=served, evaluated_through=at, seen=_seen(board, memory.seen))
-    decisions = [*incidents.notices(before, incident, at), *_retrained(memory, changes, firing, book, at)]
+    decisions = [*incidents.notices(before, incident, at), *retrained]
     opened: tuple[Fact, ...] = tuple(opening(memory, changes, firing, book, response, at, board.versions))
     if opened and response.age > response.max_age:
         memory, opened = _told_late(memory, response.age, at), ()

@@ -15,6 +15,7 @@ INNER = "rules:\n  - {name: A, model: fraud, when: {kind: any_of, of: [{kind: ab
 QUEUE = "rules:\n  - {name: A, model: fraud, when: {kind: above, measure: resource.queu, value: 3}}\n"
 METER = "meters: [{kind: prometheus, url: 'http://localhost/metrics', metrics: {queue: depth}}]"
 ROLLBACK = "rules:\n  - {name: A, model: fraud, when: {kind: above, measure: drift.psi, value: 0.2}, respond: [rollback]}\n"
+RETRAIN = "    respond: [retrain]\n"
 TARGET = "models: {fraud: {artifacts: {kind: directory, path: m}, rollback: {target: {kind: directory, path: m}"
 
 
@@ -32,7 +33,11 @@ TARGET = "models: {fraud: {artifacts: {kind: directory, path: m}, rollback: {tar
         ("models: {fraud: {}}", ROLLBACK, "rules/fraud.yaml:2:91: model 'fraud' has no artifacts: no version can be re-run; say models: fraud: artifacts:"),
         ("models: {'*': {}}", ROLLBACK, "rules/fraud.yaml:2:91: model '*' has no rollback target: nothing can be switched"),
         (TARGET + "}}}", RULE, "watchtower.yaml:2:76: a writer of `current` that does not take .watchtower.lock can come between look and switch"),
-        ("", RULE + "    respond: [retrain]\n", "rules/fraud.yaml:6:14: retrain is decided and told; nothing is called by it in this release"),
+        ("", RULE + RETRAIN, "rules/fraud.yaml:6:14: model '*' has no retrain: nobody is told that rule 'Slow' asks for it; say models: *: retrain:"),
+        ("models: {fraud: {}}", RULE + RETRAIN, "rules/fraud.yaml:6:14: model 'fraud' has no retrain: nobody is told that rule 'Slow' asks for it"),
+        ("models: {fraud: {retrain: {kind: log}}}", RULE, "watchtower.yaml:2:27: no rule asks for a retraining of 'fraud'; say respond: [retrain] in one"),
+        ("models: {credit: {retrain: {kind: log}}}", RULE + RETRAIN, "no rule asks for a retraining of 'credit'"),
+        ("models: {fraud: {retrain: {kind: log}}}", RULE + RETRAIN + "    dry_run: true\n", "no rule asks for a retraining of 'fraud'"),
         ("", CANARY, "rules/fraud.yaml:2:38: value: auto is calibrated to the live version's rows and history"),
         ("", CUSUM, "rules/fraud.yaml:2:52: cumulative adds up scores of windows that overlap, so that each counts several times; say over: 1 window"),
         ("", TWO, "all_of joins on the subject, and 'a' and 'b' are two: it never finds anything"),
@@ -55,6 +60,8 @@ def test_it_says_what_is_likely_not_meant(tmp_path: Path, settings: str, rules: 
         (METER, QUEUE.replace("queu,", "queue,")),
         ("models: {fraud: {}}", RULE),
         ("models: {'*': {}, credit: {}}", RULE),
+        ("models: {fraud: {retrain: {kind: log}}}", RULE + RETRAIN),
+        ("models: {'*': {retrain: {kind: log}}}", RULE + RETRAIN),
         ("", SHARE.replace("value: 0.1", "value: 0.1, min_rows: 200")),
         ("models: {fraud: {healthy: ['6'], unhealthy: ['5'], features: {c: categorical}, segments: [c]}}", RULE),
     ],

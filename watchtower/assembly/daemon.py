@@ -18,6 +18,7 @@ from watchtower.config.settings import Settings
 from watchtower.core.rules import RuleBook
 from watchtower.edges.clock import Clock
 from watchtower.edges.metrics import Metrics
+from watchtower.notifiers import NotifierSession
 from watchtower.nouns.facts import Fact
 from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.profile import Delta
@@ -26,6 +27,7 @@ from watchtower.nouns.window import Partition
 from watchtower.sources import Source
 from watchtower.sources.kafka import Kafka as KafkaSource
 from watchtower.store import Store
+from watchtower.store.retrainings import trainer
 from watchtower.workers.actions import Actions
 from watchtower.workers.analysis import WAITS, Analyst
 from watchtower.workers.calibrator import Calibrator
@@ -109,13 +111,23 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
         actions=Actions(store, Standings(settings).steering, room.look, heard=ears.moved, clock=clock.now, size=settings.window.size),
         room=room,
         analyst=analyst,
-        outbox=Outbox(store, {name: each.open() for name, each in settings.notifiers.items()}, _letter_writers(settings), heard=metrics.told),
+        outbox=_outbox(settings, store, metrics),
         metrics=metrics,
         calibrator=calibrator,
         reporter=build_reporter(settings, store, references),
         meters=build_meters(settings, store, metrics),
         drills=build_drills(settings, store, metrics),
     )
+
+
+def _outbox(settings: Settings, store: Store, metrics: Metrics) -> Outbox:
+    notifiers = {name: each.open() for name, each in settings.notifiers.items()}
+    trainers = {name: its.retrain.open() for name, its in settings.models.items() if its.retrain is not None}
+
+    def of(model: str) -> NotifierSession | None:
+        return trainers.get(model if model in settings.models else "*")
+
+    return Outbox(store, notifiers, _letter_writers(settings), metrics.told, of)
 
 
 def _feed(source: Source, settings: Settings, loaded: Loaded) -> Feed:
@@ -140,7 +152,7 @@ def build_metrics(settings: Settings, book: RuleBook) -> Metrics:
     for model, its in settings.models.items():
         if model != "*":
             metrics.expect(model, target=its.rollback.target.kind_name() if its.rollback is not None else "")
-    metrics.expect_notifiers(settings.notifiers)
+    metrics.expect_notifiers([*settings.notifiers, *(trainer(name) for name, its in settings.models.items() if its.retrain is not None and name != "*")])
     metrics.rules(book.digest, success=True)
     metrics.leads(leading=True)
     return metrics

@@ -37,6 +37,7 @@ class Standings:
             aborts_canaries=its.rollback is not None and its.rollback.target.aborts_canaries,
             limits=self.limits(model),
             resolve_within=None if its.rollback is None else its.rollback.resolve_within,
+            retrains=its.retrain is not None,
         )
 
     def limits(self, model: str) -> Limits:

@@ -10,6 +10,7 @@ from watchtower.config.lint_comparisons import comparison_warnings
 from watchtower.config.lint_conditions import condition_warnings
 from watchtower.config.lint_inputs import input_warnings
 from watchtower.config.lint_names import EVERY, name_warnings
+from watchtower.config.lint_retrain import trainer_warnings, unasked_trainers
 from watchtower.config.lint_rollbacks import rollback_warnings
 from watchtower.config.lint_targets import races, target_warnings
 from watchtower.config.rulebook import Gathered, Written
@@ -34,11 +35,12 @@ def check(document: Document, settings: Settings, rules: Gathered) -> Findings:
     for name, model in settings.models.items():
         warnings += [*_health(document, name, model), *_segments(document, name, model)]
         warnings += [*target_warnings(document, name, model), *input_warnings(document, name, model)]
+        warnings += unasked_trainers(document, name, model, rules.written)
     for written in rules.written:
         warnings += [*condition_warnings(written, settings.window.size), *analysis_warnings(written, settings)]
         warnings += [*comparison_warnings(written, settings.store.retention.windows), *name_warnings(written, settings)]
-        warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_later(written), *_unmetered(written, settings)]
-        warnings += [*rollback_warnings(document, written, settings)]
+        warnings += [*_shares(written), *_unwatched(written, settings), *_cannot_respond(written, settings), *_unmetered(written, settings)]
+        warnings += [*trainer_warnings(written, settings), *rollback_warnings(document, written, settings)]
     return Findings(tuple(errors), tuple(warnings))
 
 
@@ -99,8 +101,3 @@ def _cannot_respond(written: Written, settings: Settings) -> Iterator[Problem]:
             yield Problem(written.place("respond"), f"model {name!r} has no artifacts: no version can be re-run", f"say models: {name}: artifacts:")
         if "rollback" in asked and model.rollback is None:
             yield Problem(written.place("respond"), f"model {name!r} has no rollback target: nothing can be switched", f"say models: {name}: rollback: target:")
-
-
-def _later(written: Written) -> Iterator[Problem]:
-    if "retrain" in written.rule.respond:
-        yield Problem(written.place("respond"), "retrain is decided and told; nothing is called by it in this release", "let a webhook notifier start it")

@@ -103,6 +103,8 @@ class ModelSettings(Watched):
     """Re-running logged inputs."""
     rollback: RollbackSettings | None = None
     """How to go back; left out: nothing is ever switched."""
+    retrain: Notifier | None = None
+    """Who is told, once an incident, that a rule with `respond: [retrain]` asks for it."""
 
     @model_validator(mode="after")
     def _tolerance_declared(self) -> "ModelSettings":

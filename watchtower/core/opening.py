@@ -36,6 +36,8 @@ class Response:
     limits: Limits = AS_USUAL
     resolve_within: timedelta | None = None
     """How long alerts may take to resolve after a switch; None: as long as the rules that fired need."""
+    retrains: bool = False
+    """Whether there is somebody to tell that the model should be trained anew."""
 
 
 @dataclass(frozen=True, slots=True)

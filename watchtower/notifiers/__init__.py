@@ -5,6 +5,7 @@ from typing import Protocol
 
 from watchtower.kinds import Kind
 from watchtower.nouns.incident import Incident, Receipt
+from watchtower.nouns.retraining import Retraining
 
 __all__ = ["Notifier", "NotifierSession", "Receipt"]
 
@@ -14,6 +15,9 @@ class NotifierSession(Protocol):
 
     def deliver(self, incident: Incident, since: int, receipt: Receipt | None) -> Receipt:
         """Tell what is new after revision *since* (0: all); DeliveryError says whether to retry. Delivering twice must do no harm."""
+
+    def retrain(self, asked: Retraining) -> None:
+        """Asks for a retraining; DeliveryError as above. What is asked twice is the same, under the incident's id as its key."""
 
     def close(self) -> None:
         """Lets go of everything."""

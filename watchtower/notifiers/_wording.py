@@ -64,6 +64,12 @@ def blocks(incident: Incident, moments: Sequence[Moment], *, first: bool) -> lis
     return [*header, *sections[: _BLOCKS - 2], context]
 
 
+def titled(title: str, texts: Sequence[str]) -> list[Block]:
+    """Slack's blocks of a message that is about no incident's news: a header, then *texts* in sections."""
+    sections: list[Block] = [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in _sections(texts)]
+    return [{"type": "header", "text": {"type": "plain_text", "text": _cut(title, _HEADER)}}, *sections[: _BLOCKS - 1]]
+
+
 def escaped(text: str) -> str:
     """*text* with Slack's three control characters taken out of their role, so that no name can mention a channel."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -4,8 +4,10 @@ import json
 import sys
 
 from watchtower.notifiers import Notifier, NotifierSession, Receipt
+from watchtower.notifiers import _retraining as retraining
 from watchtower.notifiers import _wording as wording
 from watchtower.nouns.incident import Incident
+from watchtower.nouns.retraining import Retraining
 
 
 class Log(Notifier):
@@ -25,6 +27,11 @@ class LogSession:
         sys.stderr.write(json.dumps(told, ensure_ascii=False) + "\n")
         sys.stderr.flush()
         return wording.receipt(incident)
+
+    def retrain(self, asked: Retraining) -> None:
+        """One line: event `retraining_asked`, then the keys of the webhook's body."""
+        sys.stderr.write(json.dumps({"event": "retraining_asked", **retraining.body(asked)}, ensure_ascii=False) + "\n")
+        sys.stderr.flush()
 
     def close(self) -> None:
         """Holds nothing open."""

@@ -13,10 +13,12 @@ from pydantic import Field, SecretStr, model_validator
 from watchtower.edges.secrets import Secret
 from watchtower.notifiers import Notifier, Receipt
 from watchtower.notifiers import _codes as codes
+from watchtower.notifiers import _retraining as retraining
 from watchtower.notifiers import _wording as wording
 from watchtower.nouns.errors import ConfigError, DeliveryError, Problem, Unavailable
 from watchtower.nouns.incident import Incident, IncidentState
 from watchtower.nouns.place import Place
+from watchtower.nouns.retraining import Retraining
 from watchtower.nouns.written import Duration, PathText
 
 PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
@@ -96,6 +98,12 @@ class SlackSession:
             where = {"channel": thread["channel"], "thread_ts": thread["ts"]}
             self._said("chat.postMessage", {**where, "text": text, "blocks": wording.blocks(incident, new, first=False)})
         return wording.receipt(incident, thread)
+
+    def retrain(self, asked: Retraining) -> None:
+        """One message of its own; Slack knows no idempotency keys, so that a kill between the call and its record may bring it twice."""
+        title = retraining.title(asked)
+        text = wording.escaped("\n".join([title, *retraining.lines(asked)]))
+        self._said("chat.postMessage", {"channel": self._channel, "text": text, "blocks": wording.titled(title, retraining.lines(asked))})
 
     def close(self) -> None:
         """Holds nothing open."""

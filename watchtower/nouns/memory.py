@@ -9,6 +9,7 @@ from watchtower.nouns.decision import Decision
 from watchtower.nouns.facts import Fact
 from watchtower.nouns.incident import Incident
 from watchtower.nouns.plan import Plan
+from watchtower.nouns.retraining import Retraining
 from watchtower.nouns.score import Board
 
 
@@ -67,3 +68,5 @@ class Evaluation:
     decisions: tuple[Decision, ...]
     facts: tuple[Fact, ...] = ()
     """Facts for the open plan (or the one that is being opened), in order."""
+    retraining: Retraining | None = None
+    """What the model's trainer is to be told, once an incident."""

@@ -39,6 +39,8 @@ def tried(settings: Settings, clock: Clock) -> Iterator[Try]:
     for name, model in settings.models.items():
         if model.artifacts:
             yield _try(f"artifacts of {name}", partial(_versions, model.artifacts))
+        if model.retrain:
+            yield _try(f"retrain of {name}", model.retrain.look)
         if model.rollback:
             yield _try(f"target of {name}", partial(_switchable, name, model.rollback.target, model.healthy))
 

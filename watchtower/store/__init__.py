@@ -23,6 +23,7 @@ from watchtower.store.plans import PlanRows
 from watchtower.store.readings import ReadingRows
 from watchtower.store.references import ReferenceRows_, StoredReference
 from watchtower.store.retention import RetentionRows
+from watchtower.store.retrainings import RetrainingRows
 from watchtower.store.scores import ScoreRows
 from watchtower.store.servings import ServingRows
 from watchtower.store.status import StatusRows
@@ -54,6 +55,7 @@ class Store:
         self.servings = ServingRows(database)
         self.drills = DrillRows(database)
         self.told = ToldRows(database)
+        self.retrainings = RetrainingRows(database)
         self.references = ReferenceRows_(database)
         self.trials = TrialRows(database, now)
         self.artefacts = ArtefactRows(database, now)

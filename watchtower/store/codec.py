@@ -14,15 +14,16 @@ from watchtower.nouns.facts import Fact
 from watchtower.nouns.incident import Incident
 from watchtower.nouns.memory import Memory
 from watchtower.nouns.plan import Plan
+from watchtower.nouns.retraining import Retraining
 from watchtower.nouns.score import Board
 from watchtower.nouns.step import Step
 from watchtower.nouns.window import micros, moment
 
 Json = Mapping[str, object]
-Noun = TypeVar("Noun", Memory, Incident, Plan, Decision, AlertChange)
+Noun = TypeVar("Noun", Memory, Incident, Plan, Decision, AlertChange, Retraining)
 
 _FACTS: Mapping[str, type[Fact]] = {kind.kind: kind for kind in get_args(Fact)}
-_KINDS = (Memory, Incident, Plan, Decision, AlertChange, *get_args(Fact))
+_KINDS = (Memory, Incident, Plan, Decision, AlertChange, Retraining, *get_args(Fact))
 _DECODERS: Mapping[type, msgspec.json.Decoder[object]] = {kind: msgspec.json.Decoder(kind) for kind in _KINDS}
 """Made while this is imported, which one thread does: msgspec (0.22) crashes the process where two threads meet a type for the first time at once."""
 _ENCODER = msgspec.json.Encoder(order="sorted")

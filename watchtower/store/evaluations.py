@@ -25,6 +25,7 @@ from watchtower.store.lease import Lease
 from watchtower.store.memories import add_decisions, load_memory, put_incident, put_memory
 from watchtower.store.packing import pack_board
 from watchtower.store.plans import leaving, put_plan
+from watchtower.store.retrainings import ask
 from watchtower.store.servings import follow
 from watchtower.store.tables import boards, decisions, plans, windows
 from watchtower.store.windows import WindowRows, insert_profiles
@@ -73,6 +74,8 @@ class EvaluationRows:
             _put_plan(tx, evaluation, now)
             put_memory(tx, memory)
             add_decisions(tx, evaluation.decisions)
+            if evaluation.retraining is not None:
+                ask(tx, evaluation.retraining, now)
             add_changes(tx, model, window, evaluation.changes)
             _put_board(tx, evaluation, window)
             reached("evaluation.before_commit")

@@ -7,7 +7,7 @@ from datetime import datetime
 from time import monotonic
 
 from watchtower import __version__, line
-from watchtower.core import versions
+from watchtower.core import retraining, versions
 from watchtower.core.closing import close
 from watchtower.core.profiling import Bound, Folder
 from watchtower.core.proving import proven
@@ -115,6 +115,9 @@ class Evaluator:
         evaluation = line.apply(board, _counted(memory, opened, complete=complete), bounded, response)
         evaluation = self.attribute(evaluation, closed, book)
         evaluation = replace(evaluation, facts=proven(evaluation.facts, book, self.settings, __version__))
+        if response.retrains:
+            compared = ("", None) if stored is None else (stored.binning.id, stored.valid_from)
+            evaluation = replace(evaluation, retraining=retraining.asked(evaluation, *compared))
         self.store.evaluations.commit(model, window, dict(opened), evaluation, now=now, joined=joined)
         if self.joiner is not None:
             self.joiner.done(model)

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from watchtower.notifiers import NotifierSession
+from watchtower.edges.points import reached
+from watchtower.notifiers import NotifierSession, Receipt
 from watchtower.nouns.errors import DeliveryError, Unavailable
 from watchtower.store import Store
 from watchtower.store.intake import DeadLetter
+from watchtower.store.retrainings import TOPIC
 from watchtower.store.told import Lag
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Outbox:
         notifiers: open sessions by the name that rules use.
         letters: the writer for the dead letters of a source's topic; those of other topics stay in the store.
         heard: told (notifier, outcome) of each attempt; outcome is delivered, failed or dead (a metric).
+        trainers: a model's open `retrain:`; None where it has none.
 
     """
 
@@ -48,6 +51,7 @@ class Outbox:
     notifiers: Mapping[str, NotifierSession]
     letters: Mapping[str, LetterWriter] = field(default_factory=dict)
     heard: Callable[[str, str], None] = unheard
+    trainers: Callable[[str], NotifierSession | None] = field(default=lambda _model: None)
     _letters_at: datetime | None = None
     _letters_wait: timedelta = FIRST_WAIT
 
@@ -59,18 +63,30 @@ class Outbox:
         return self._send_letters(now) or bool(lags)
 
     def _tell(self, lag: Lag, now: datetime) -> None:
-        session = self.notifiers.get(lag.notifier)
+        is_retraining = lag.topic.startswith(TOPIC)
+        session = self.trainers(lag.incident.model) if is_retraining else self.notifiers.get(lag.notifier)
         if session is None:
-            self._bury(lag, f"no notifier is called {lag.notifier}", now)
+            self._bury(lag, f"{lag.incident.model} has no retrain:" if is_retraining else f"no notifier is called {lag.notifier}", now)
             return
         try:
-            receipt = session.deliver(lag.incident, lag.told_revision, lag.receipt)
+            receipt = self._told(session, lag)
         except DeliveryError as error:
             self._failed(lag, error, now)
             return
         self.store.told.delivered(lag, receipt, now)
         log.info("incident_told notifier=%s topic=%s revision=%d", lag.notifier, lag.topic, lag.revision)
         self.heard(lag.notifier, "delivered")
+
+    def _told(self, session: NotifierSession, lag: Lag) -> Receipt:
+        asked = self.store.retrainings.of(lag.incident.id) if lag.topic.startswith(TOPIC) else None
+        reached("outbox.before_call")
+        if asked is None:
+            receipt = session.deliver(lag.incident, lag.told_revision, lag.receipt)
+        else:
+            session.retrain(asked)
+            receipt = Receipt()
+        reached("outbox.after_call")
+        return receipt
 
     def _failed(self, lag: Lag, error: DeliveryError, now: datetime) -> None:
         given_up = now - lag.since >= GIVEN_UP_AFTER and lag.attempts + 1 >= LEAST_ATTEMPTS

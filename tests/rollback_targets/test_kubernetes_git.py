@@ -4,6 +4,7 @@ import base64
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -102,7 +103,7 @@ def argo(world: World, upstream: Upstream) -> Iterator[None]:
                 image_is(world, version)
                 seen = version
 
-    thread = threading.Thread(target=sync)
+    thread = threading.Thread(target=sync, daemon=True)
     thread.start()
     try:
         yield
@@ -246,7 +247,7 @@ def test_a_token_goes_to_the_server_and_into_no_argument_or_message(upstream: Up
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{server.server_address[1]}/fleet.git"
     repository = Repository(Git.model_validate(settings(upstream, url=address, token_file=str(tmp_path / "token"))))
@@ -275,6 +276,18 @@ def test_a_token_goes_to_the_server_and_into_no_argument_or_message(upstream: Up
 def test_settings_that_could_reach_elsewhere_are_refused(upstream: Upstream, wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Git.model_validate(settings(upstream, **wrong))
+
+
+def test_a_git_that_hangs_is_ended(upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "git"
+    program.write_text("#!/bin/sh\nsleep 30\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    began = time.monotonic()
+    with pytest.raises(RollbackError, match="git took more than 0 s"), Repository(Git.model_validate(settings(upstream, time_limit="300ms"))).head():
+        pass
+    assert time.monotonic() - began < 15
 
 
 def test_a_remote_helper_cannot_run_a_command(upstream: Upstream, tmp_path: Path) -> None:

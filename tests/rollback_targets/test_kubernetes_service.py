@@ -54,6 +54,15 @@ def test_a_colour_without_a_ready_pod_is_refused(world: World, tmp_path: Path) -
     assert session.current() == "2"
 
 
+def test_a_pod_that_is_going_away_is_not_ready(strict: StrictCluster, tmp_path: Path) -> None:
+    strict.create("services", service("2"))
+    going = pod("fraud-1", "1")
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    strict.create("pods", going)
+    with pytest.raises(RollbackError, match="is ready, so the traffic would go nowhere"):
+        coloured(strict, tmp_path).switch_to("1", expected="2")
+
+
 def test_any_write_since_the_state_was_read_is_seen(world: World, tmp_path: Path) -> None:
     two_colours(world)
     session = coloured(world, tmp_path)

@@ -2,7 +2,6 @@
 
 import base64
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,12 +12,17 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from watchtower.edges import commands
 from watchtower.edges.secrets import Secret
 from watchtower.nouns.errors import RollbackError, Unavailable
 from watchtower.nouns.written import Duration, Frozen, PathText
 from watchtower.rollback_targets._kubernetes_yaml import Place, find, written
 
-_REJECTED = ("non-fast-forward", "fetch first", "stale info", "cannot lock ref", "failed to update ref")
+_REJECTED = (b"non-fast-forward", b"fetch first", b"stale info", b"cannot lock ref", b"failed to update ref")
+_PLAIN = ("core.hooksPath=/dev/null", "core.symlinks=false", "core.autocrlf=false", "commit.gpgSign=false")
+"""No hook runs, no link is made, no line ending changes, nobody is asked for a key."""
+_NOT_OURS = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"})
+"""What a git that started the daemon may have left in its environment."""
 
 Stair = str | Annotated[int, Field(ge=0)] | dict[str, str]
 
@@ -118,12 +122,9 @@ class Repository:
         with tempfile.TemporaryDirectory(prefix="watchtower-git-") as room:
             folder = Path(room) / "clone"
             given = self._settings
-            bare = ["-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false", "-c", "core.autocrlf=false"]
-            self._git(
-                None, [*bare, "clone", "--quiet", "--single-branch", "--no-tags", "--filter=blob:none", "--branch", given.branch, "--", given.url, str(folder)]
-            )
-            for name, value in (("core.hooksPath", "/dev/null"), ("core.symlinks", "false"), ("core.autocrlf", "false"), ("commit.gpgSign", "false")):
-                self._git(folder, ["config", name, value])
+            plain = [f"--config={name}" for name in _PLAIN]
+            narrow = ["--quiet", "--single-branch", "--no-tags", "--filter=blob:none", "--branch", given.branch]
+            self._git(Path(room), ["clone", *plain, *narrow, "--", given.url, str(folder)])
             commit = self._git(folder, ["log", "-1", "--format=%H", "--", given.file]).strip()
             yield self._seen(folder, commit)
 
@@ -142,12 +143,11 @@ class Repository:
         commit = self._git(head.folder, ["rev-parse", "HEAD"]).strip()
         options = ["--dry-run"] if dry_run else []
         done = self._call(head.folder, ["push", "--porcelain", *options, "origin", f"HEAD:refs/heads/{given.branch}"])
-        if done.returncode == 0:
+        if done.code == 0:
             return Pushed(commit)
-        said = done.stdout + done.stderr
-        if any(word in said for word in _REJECTED):
+        if any(word in done.out + done.err for word in _REJECTED):
             return Pushed(commit, moved=True)
-        msg = f"{self.what} could not be pushed: {_last(said)}"
+        msg = f"{self.what} could not be pushed: {_last(done)}"
         raise RollbackError(msg)
 
     def _seen(self, folder: Path, commit: str) -> Head:
@@ -168,38 +168,32 @@ class Repository:
         version = place.value[len(before) : len(place.value) - len(after)] if fits else None
         return Head(version, commit, place, found, folder)
 
-    def _git(self, folder: Path | None, arguments: Sequence[str]) -> str:
+    def _git(self, folder: Path, arguments: Sequence[str]) -> str:
         done = self._call(folder, arguments)
-        if done.returncode != 0:
-            msg = f"{self.what} cannot be reached: git said {_last(done.stderr)}"
+        if done.code != 0:
+            msg = f"{self.what} cannot be reached: git said {_last(done)}"
             raise RollbackError(msg)
-        return done.stdout
+        return done.out.decode(errors="replace")
 
-    def _call(self, folder: Path | None, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    def _call(self, folder: Path, arguments: Sequence[str]) -> commands.Ran:
+        """Runs git, and ends it and all that it started with the time limit, or with the daemon."""
         seconds = self._settings.time_limit.total_seconds()
         try:
-            return subprocess.run(  # noqa: S603  an argument list of our own; what the settings put in cannot be an option
-                ["git", *arguments],  # noqa: S607  git as the PATH has it
-                cwd=folder,
-                env=self._environment(),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                stdin=subprocess.DEVNULL,
-                timeout=seconds,
-                check=False,
-            )
-        except FileNotFoundError:
-            msg = "git: needs the program git, which is not installed"
-            raise RollbackError(msg) from None
-        except subprocess.TimeoutExpired:
+            done = commands.run(["git", *arguments], env=self._environment(), folder=folder, seconds=seconds)
+        except Unavailable as away:
+            raise RollbackError(str(away)) from None
+        if not done.started:
+            msg = f"git: needs the program git, which cannot be started: {done.err.decode(errors='replace')}"
+            raise RollbackError(msg)
+        if done.code is None:
             msg = f"{self.what} cannot be reached: git took more than {seconds:.0f} s"
-            raise RollbackError(msg) from None
+            raise RollbackError(msg)
+        return done
 
     def _environment(self) -> Mapping[str, str]:
         """Asks nobody, runs no remote helpers of its own, and carries the token where no process list shows it."""
         own = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in _NOT_OURS},
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ALLOW_PROTOCOL": "file:http:https:ssh",
             "GIT_LFS_SKIP_SMUDGE": "1",
@@ -216,8 +210,8 @@ class Repository:
         return own | {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": header}
 
 
-def _last(said: str) -> str:
+def _last(done: commands.Ran) -> str:
     """The line that says why: what was rejected, what was fatal, else the last one."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in (done.out + done.err).decode(errors="replace").splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("!", "fatal:", "remote:"))]
     return (telling or lines or ["nothing"])[-1].replace("\t", " ")[:300]

@@ -18,6 +18,7 @@ from watchtower.nouns.batch import Reason, Rejection
 from watchtower.nouns.errors import DeliveryError, Unavailable
 from watchtower.nouns.incident import Incident
 from watchtower.nouns.profile import Delta, Totals
+from watchtower.nouns.retraining import Retraining
 from watchtower.nouns.window import Partition, Progress
 from watchtower.store import Store
 from watchtower.workers.outbox import Outbox, backoff
@@ -38,6 +39,9 @@ class Session:
             raise error
         self.told.append((incident.revision, since, receipt))
         return Receipt({"n": str(len(self.told))})
+
+    def retrain(self, asked: Retraining) -> None:
+        pytest.fail(f"nobody asked for {asked}")
 
     def close(self) -> None:
         """Holds nothing."""

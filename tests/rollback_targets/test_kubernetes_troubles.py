@@ -111,6 +111,32 @@ def test_a_server_that_is_away_while_the_rollout_runs_ends_nothing(strict: Stric
     assert strict.get("deployments", "fraud")["status"]["availableReplicas"] == 2
 
 
+def test_a_deadline_that_was_missed_before_is_none_of_this_rollout(strict: StrictCluster, tmp_path: Path) -> None:
+    fraud(strict, "1", progressDeadlineSeconds=1)
+    strict.sick.add(IMAGE.format(version="2"))
+    strict.patch("deployments", "fraud", [{"op": "replace", "path": AT, "value": IMAGE.format(version="2")}])
+    strict.settle()
+    for _ in range(20):
+        strict.reconcile()
+    assert "ProgressDeadlineExceeded" in str(strict.get("deployments", "fraud")["status"])
+    strict.frozen = True
+    stale: list[Json] = []
+
+    def seen() -> None:
+        """The controller has seen the change, and made no step yet."""
+        found = strict.get("deployments", "fraud")
+        status = {**found["status"], "observedGeneration": found["metadata"]["generation"], "updatedReplicas": 0}
+        stale.append(strict._store("deployments", {**found, "status": status})["status"])
+        strict.trouble.append(Trouble("GET", DEPLOYMENT, 200, acts=True, then=goes_on))
+
+    def goes_on() -> None:
+        strict.frozen = False
+
+    strict.trouble = [Trouble("PATCH", DEPLOYMENT, 200, acts=True, then=seen)]
+    assert opened(strict, tmp_path).switch_to("1", expected="2").changed
+    assert "ProgressDeadlineExceeded" in str(stale)
+
+
 def away() -> list[Trouble]:
     """More than one call tries again."""
     return [Trouble("GET", DEPLOYMENT, 503, headers={"Retry-After": "0"}) for _ in range(9)]

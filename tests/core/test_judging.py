@@ -277,7 +277,14 @@ def test_no_logged_predictions_and_expired_inputs_decide_nothing() -> None:
     empty = np.zeros(0)
     runs = [replace(run, outputs=empty) for run in (trial.live, *trial.candidates)]
     expired = replace(
-        trial, live=runs[0], candidates=(runs[1],), rows=0, logged=empty, windows=np.zeros(0, dtype=np.int64), expired="inputs expired: retention took them", has_logged=False
+        trial,
+        live=runs[0],
+        candidates=(runs[1],),
+        rows=0,
+        logged=empty,
+        windows=np.zeros(0, dtype=np.int64),
+        expired="inputs expired: retention took them",
+        has_logged=False,
     )
     assert judged(expired).reason == "inputs expired: retention took them"
 

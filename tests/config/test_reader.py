@@ -33,7 +33,10 @@ def test_every_mistake_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "watchtower.yaml:1:39: unknown key 'formt'; did you mean 'format'?",
         "watchtower.yaml:2:30: lateness: 'soon' is no duration: write a number and a unit, such as 30s, 5m, 1h or 7d",
         "watchtower.yaml:5:24: amount: expected 'numeric', 'categorical', 'text' or 'embedding'; did you mean 'numeric'?",
-        "watchtower.yaml:7:22: unknown rollback target kind 'directry'; did you mean 'directory'? known kinds: command, directory, kubernetes, mlflow, triton, webhook",
+        (
+            "watchtower.yaml:7:22: unknown rollback target kind 'directry'; did you mean 'directory'? "
+            "known kinds: command, directory, kubernetes, mlflow, triton, webhook"
+        ),
         "watchtower.yaml:9:21: unknown notifier kind 'slak'; did you mean 'slack'? known kinds: log, slack, webhook",
     ]
 

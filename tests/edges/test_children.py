@@ -137,7 +137,7 @@ def test_arrays_travel_as_they_are_in_both_directions_whatever_their_size_and_or
         assert isinstance(back, dict)
         assert back.pop("words") == ["a", "b"]
         for name, array in back.items():
-            assert np.array_equal(array, sent[name]), (name, rows)
+            assert np.array_equal(array, np.asarray(sent[name])), (name, rows)
             assert array.flags.writeable
 
 

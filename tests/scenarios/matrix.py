@@ -64,7 +64,7 @@ def wrong_preprocessing(service: Service) -> None:
 
 def drifted(x: Floats) -> Floats:
     """Everybody's amount and age move."""
-    return x + np.array([1.2, -0.9, 0, 0])
+    return np.asarray(x + np.array([1.2, -0.9, 0, 0]), dtype=np.float64)
 
 
 def inputs_drift(service: Service) -> None:

@@ -9,7 +9,7 @@ from mlserver.errors import MLServerError
 from mlserver.types import InferenceRequest, InferenceResponse
 
 
-class Logistic(MLModel):
+class Logistic(MLModel):  # type: ignore[misc]  # without types
     """P = sigmoid(X w + b) of `X` [N, k]; [N, 1] as `probability`."""
 
     async def load(self) -> bool:
@@ -27,7 +27,7 @@ class Logistic(MLModel):
         )
 
 
-class Words(MLModel):
+class Words(MLModel):  # type: ignore[misc]  # without types
     """`country` [N, 1] -> its class as `label`: the text itself, "none" for the empty one."""
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
@@ -35,7 +35,7 @@ class Words(MLModel):
         return InferenceResponse(model_name=self.name, model_version=self.version, outputs=[StringCodec.encode_output("label", words)])
 
 
-class Unwilling(MLModel):
+class Unwilling(MLModel):  # type: ignore[misc]  # without types
     """Refuses every inference."""
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:

@@ -230,9 +230,9 @@ def test_an_approval_that_nobody_gives_ends_after_a_day(store: Store) -> None:
     assert far.switches == 0
 
 
-@pytest.mark.parametrize("fired", [{"dry_run": True}, {"rollback": False}])
-def test_a_dry_run_and_a_shadow_rule_never_switch(store: Store, fired: dict[str, bool]) -> None:
-    plan = begin(store, "fraud", **fired)
+@pytest.mark.parametrize(("dry_run", "rollback"), [(True, True), (False, False)])
+def test_a_dry_run_and_a_shadow_rule_never_switch(store: Store, dry_run: bool, rollback: bool) -> None:  # noqa: FBT001  a table
+    plan = begin(store, "fraud", dry_run=dry_run, rollback=rollback)
     worker, _ = actions(store, far := Far())
     assert worker.step(at(0))
     assert not worker.step(at(0))

@@ -36,7 +36,7 @@ class Fired:
     limits: Limits = AS_USUAL
     again: tuple[str, ...] = ()
     """Names of the guards that had held the plan before this one, and have cleared."""
-    provenance: Provenance = Provenance()
+    provenance: Provenance = field(default_factory=Provenance)
     """By which rules, settings and release."""
 
 

@@ -25,7 +25,7 @@ class RetentionRows:
         self._database = database
         self._now = now
 
-    def expire(
+    def expire(  # noqa: PLR0913  each has an age of its own
         self,
         *,
         windows_for: timedelta,

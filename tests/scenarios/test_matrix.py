@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from tests.end_to_end.running import Daemon, Json, free_port, listed, watchtower, write_rules
+from tests.end_to_end.running import Daemon, Json, free_port, listed, write_rules
 from tests.scenarios.matrix import HELD, SCENARIOS, SWITCHED, Scenario
 from tests.scenarios.world import FEATURES, Service, write_logs
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 SETTINGS = """\
 source: {{kind: file, path: predictions.jsonl, format: {{kind: watchtower_json}}}}
 {labels}
@@ -31,11 +32,11 @@ MODEL = """\
     reference: {{kind: file, path: "references/{name}/{{version}}.parquet"}}
     healthy: {healthy}
     artifacts: {{kind: directory, path: models/{name}}}
-    shadow: {{rows: 4096, device: cpu}}
+    shadow: {{rows: 2048, device: cpu}}
     rollback: {{target: {{kind: directory, path: models/{name}}}, approval: {approval}, verify_within: 1h}}
 """
 LABELS = "labels: {kind: file, path: labels.jsonl, wait: 24h}"
-WITHIN = 200.0
+WITHIN = 240.0
 """Seconds for all the trials of one daemon on a busy machine."""
 Outcomes = dict[str, Json]
 
@@ -87,21 +88,34 @@ def outcomes(root: Path, labelled: bool) -> Outcomes:  # noqa: FBT001  which of 
     with Daemon(root, port).start() as daemon:
         found: Outcomes = {}
 
-        def all_decided() -> bool:
+        def incidents() -> Outcomes:
             for incident in listed(daemon.json("/api/v1/incidents"), "incidents"):
                 found.setdefault(str(incident["model"]), {}).update(incident)
+            return found
+
+        def all_decided() -> bool:
+            incidents()
             return all(decided(found.get(each.name, {}).get("plan")) for each in chosen)  # type: ignore[arg-type]
 
         with suppress(AssertionError):  # each test says what is missing of its own
             daemon.wait_until(all_decided, WITHIN, "every plan is decided")
-        daemon.wait_until(lambda: not any(_switching(each) for each in found.values()), 10, "nothing is being switched")
+        daemon.wait_until(lambda: not any(_switching(each) for each in incidents().values()), 60, "nothing is being switched")
+        metrics = daemon.get("/metrics")
         assert daemon.stop()[0] == 0
-    told = json.loads(watchtower("status", "--json", folder=root).stdout)
-    for decision in listed(told, "decisions"):
-        kept = found.setdefault(str(decision["model"]), {}).setdefault("decisions", [])
-        assert isinstance(kept, list)
-        kept.append(decision)
+    assert metrics is not None
+    for model, decisions in counted(metrics[1]).items():
+        found.setdefault(model, {})["decisions"] = decisions
     return found
+
+
+def counted(metrics: str) -> dict[str, dict[str, int]]:
+    """Model -> decision -> how many, as /metrics tells."""
+    counts: dict[str, dict[str, int]] = {}
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples if family.name == "watchtower_decisions" else ():
+            if sample.name.endswith("_total") and sample.value:
+                counts.setdefault(sample.labels["model"], {})[sample.labels["decision"]] = int(sample.value)
+    return counts
 
 
 def _switching(incident: Json) -> bool:
@@ -124,13 +138,22 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcomes]:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
 def test_it_is_diagnosed_judged_and_decided_as_the_matrix_says(scenario: Scenario, request: pytest.FixtureRequest) -> None:
     root, found = request.getfixturevalue("labelled" if scenario.labelled else "unlabelled")
-    plan = found.get(scenario.name, {}).get("plan")
+    incident = found.get(scenario.name, {})
+    plan = incident.get("plan")
     assert isinstance(plan, dict), f"no plan was decided within {WITHIN:g} s"
     assert (plan["verdict"], plan["step"]) == (scenario.verdict, scenario.step), plan["reason"]
     assert plan["diagnosis"] in scenario.diagnosis, plan["reason"]
     assert scenario.says in str(plan["reason"])
     if scenario.step in {SWITCHED, "awaiting_approval"}:
         assert plan["candidate"] == scenario.candidate
+    decisions = incident["decisions"]
+    assert isinstance(decisions, dict)
+    switched = scenario.step == SWITCHED
+    assert {name: decisions.get(name, 0) for name in ("begin_trial", "roll_back", *scenario.decided)} == {
+        "begin_trial": 1,
+        "roll_back": int(switched),
+        **dict.fromkeys(scenario.decided, 1),
+    }
     live = str(plan["live"])
     names = (root / "models" / scenario.name / "current").readlink().name
-    assert names == (scenario.candidate if scenario.step == SWITCHED else live)
+    assert names == (scenario.candidate if switched else live)

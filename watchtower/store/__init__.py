@@ -86,6 +86,10 @@ class Store:
         """The JSON of `status --json`: exact at this moment, from one consistent look."""
         return self._status.status()
 
+    def versions_in_role(self, model: str, role: str) -> frozenset[str]:
+        """The versions of *model* of which predictions in *role* (not `served`) were ever read."""
+        return self._status.versions_in_role(model, role)
+
     def incidents_json(self, state: IncidentState | None = None) -> dict[str, list[Json]]:
         """The JSON of `incidents --json`, newest first."""
         return self.plans.incidents_json(state)

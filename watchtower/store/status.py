@@ -40,6 +40,12 @@ class StatusRows:
         with self._database.writing() as tx:
             tx.execute(new.on_conflict_do_update(index_elements=["name"], set_={"number": new.excluded.number, "body": new.excluded.body}))
 
+    def versions_in_role(self, model: str, role: str) -> frozenset[str]:
+        """The versions of *model* of which predictions in *role* (not `served`) were ever read."""
+        wanted = sa.select(counts.c.version).where(counts.c.model == model, counts.c.what == "role", counts.c.name == role)
+        with self._database.reading() as tx:
+            return frozenset(tx.execute(wanted).scalars())
+
     def status(self) -> dict[str, object]:
         """The whole of it, as plain values."""
         running = self._lease.is_held_somewhere()

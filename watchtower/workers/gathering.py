@@ -14,13 +14,16 @@ from watchtower.nouns.batch import PredictionBatch, PredictionKind, Schema
 from watchtower.nouns.errors import Unavailable
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.profile import Profile
-from watchtower.nouns.window import Window, micros, moment
+from watchtower.nouns.window import Partition, Span, Window, micros, moment
 from watchtower.store.windows import ClosedRow, WindowRows
 from watchtower.workers.rows import Aside, RowReader
 
 log = logging.getLogger(__name__)
 _FIRED_ROWS, _FIRED_LEAST, _FIRED_WINDOWS = 200, 2, 30
 """Rows that fired serve integrity, invalid answers and drift: so many, out of at least 2 and at most 30 windows."""
+_BEFORE = 8
+"""Windows before those of a look, that say in which partitions where the next rows could have been."""
+Ends = dict[Partition, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Gathering:
     """Extends what a trial kept by the windows since its last look.
 
     *with_ids*: labels are awaited. *not_kept*: why kept rows will not do, "" where they do: a feature that they lack would be run as missing.
+    *mirroring*: versions that mirrored anything, ever. Their messages may stand between the windows' served rows: where a producer writes one batch a
+    window, that of the mirror comes behind (or before) that of the served rows.
     """
 
     windows: WindowRows
@@ -35,6 +40,7 @@ class Gathering:
     size: timedelta
     with_ids: bool
     not_kept: str = ""
+    mirroring: frozenset[str] = frozenset()
 
     def begun(self, plan: Plan, blob: bytes | None, through: datetime, most: int) -> Kept:
         """What earlier looks kept. A later trial of the same incident goes on with the same evidence, on further *most* rows."""
@@ -59,16 +65,19 @@ class Gathering:
         since = moment(kept.through)
         count = max(0, -((since - through) // self.size))
         pieces: list[PredictionBatch] = []
-        for each in self.windows.history(plan.model, through, count) if count else ():
-            if each.window.end <= since:
-                continue
+        earlier: Ends | None = {} if self.mirroring & {*plan.candidates} else None
+        for each in self.windows.history(plan.model, through, count + (0 if earlier is None else _BEFORE)) if count else ():
             profile = each.profiles.get((plan.live, ""))
+            if each.window.end <= since:
+                _went_on(earlier, profile)
+                continue
             try:
                 if profile is not None and kept.rows < kept.limit:
-                    kept = self._with_rows(plan, kept, each.window, profile, schema, into=pieces)
+                    kept = self._with_rows(plan, kept, each.window, profile, schema, earlier or {}, into=pieces)
             except Unavailable as away:
                 log.warning("trial_rows_unread model=%s window=%s reason=%s", plan.model, each.window.end, away)
                 return kept, joined(pieces) if pieces else None, f"inputs are away for now: {away}"
+            _went_on(earlier, profile)
             kept = replace(_counted(kept, profile), through=micros(each.window.end))
         return kept, joined(pieces) if pieces else None, kept.expired
 
@@ -85,9 +94,14 @@ class Gathering:
                 rows += profile.rows
         return taken[::-1]
 
-    def _with_rows(self, plan: Plan, kept: Kept, window: Window, profile: Profile, schema: Schema, *, into: list[PredictionBatch]) -> Kept:  # noqa: PLR0913  one step of a fold
-        """*kept* with the chosen rows of one window, which are added to *into*."""
+    def _with_rows(  # noqa: PLR0913, PLR0917  one step of a fold
+        self, plan: Plan, kept: Kept, window: Window, profile: Profile, schema: Schema, earlier: Ends, *, into: list[PredictionBatch]
+    ) -> Kept:
+        """*kept* with the chosen rows of one window, which are added to *into*; mirrored ones from where the rows of *earlier* windows end."""
         aside: Aside = []
+        between = [Span(at, earlier[at], each.first - 1) for each in profile.spans if (at := each.partition) in earlier and earlier[at] + 1 < each.first]
+        if between:
+            self.rows.beside(plan.model, between, schema, aside)
         batch, gone = self._left(plan, window, profile, schema, aside)
         if gone:
             log.warning("trial_rows_expired model=%s window=%s reason=%s", plan.model, window.end, gone)
@@ -123,6 +137,12 @@ class Gathering:
         if not left.gone or left.was_kept:
             return left.batch, ""
         return left.batch, f"{left.gone}; {self.not_kept}" if self.not_kept else left.gone
+
+
+def _went_on(earlier: Ends | None, profile: Profile | None) -> None:
+    """*earlier* learns where the last rows of a window stand."""
+    if earlier is not None and profile is not None:
+        earlier.update({each.partition: max(each.last, earlier.get(each.partition, each.last)) for each in profile.spans})
 
 
 def _of(batch: PredictionBatch | None, version: str) -> int:

@@ -11,11 +11,13 @@ from watchtower.core.profiling import SERVED
 from watchtower.core.slicing import as_typed, joined, sliced
 from watchtower.nouns.batch import Catalog, Flags, PredictionBatch, Schema
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.window import Partition, Span, micros
+from watchtower.nouns.window import EPOCH, Partition, Span, micros
 from watchtower.sources import Rereadable
 
 MIRROR = "mirror"
 """The role of predictions that answered a served request and were not served."""
+MOST_BESIDE = 2**26
+"""Bytes of messages between the rows of two windows, in which mirrored predictions are looked for."""
 Aside = list[PredictionBatch]
 
 
@@ -77,6 +79,21 @@ class RowReader:
         left = Left(joined(found) if found else None, "; ".join(gone))
         return self._filled(left, model, start, end, schema) if from_kept and (gone or not spans) else left
 
+    def beside(self, model: str, spans: Sequence[Span], schema: Schema, aside: Aside) -> None:
+        """Adds to *aside* what versions mirrored in *spans*, where no served row of theirs stands: of what is still there, at most 64 MiB of messages.
+
+        Raises:
+            Unavailable: the source is away.
+        """
+        by_source, _ = self._by_source(spans)
+        for source, mine in by_source.items():
+            try:
+                for _ in self._from_source(source, model, mine, EPOCH, EPOCH, schema, aside, most=MOST_BESIDE):
+                    pass
+            except Unavailable as away:
+                if not away.expired:
+                    raise
+
     def filled(self, left: Left, model: str, start: datetime, end: datetime, schema: Schema) -> Left:
         """*left* with the kept rows that it lacks, where rows are missing and nothing said so (a file that was replaced by a longer one)."""
         return left if left.was_kept else self._filled(left, model, start, end, schema)
@@ -118,11 +135,22 @@ class RowReader:
         return _as_asked(sliced(kept, rows), schema) if len(rows) else None
 
     def _from_source(  # noqa: PLR0913, PLR0917  which rows, and how
-        self, source: int, model: str, spans: Sequence[Span], start: datetime, end: datetime, schema: Schema, aside: Aside | None = None
+        self,
+        source: int,
+        model: str,
+        spans: Sequence[Span],
+        start: datetime,
+        end: datetime,
+        schema: Schema,
+        aside: Aside | None = None,
+        most: int | None = None,
     ) -> Iterator[PredictionBatch]:
-        low, high = micros(start), micros(end)
+        low, high, read = micros(start), micros(end), 0
         catalog = Catalog({model: schema}, Schema())
         for messages in self.sources[source].reread(spans):
+            if most is not None and read > most:
+                return
+            read += sum(len(each) for each in messages.values if each is not None)
             for batch in self.sources[source].format.decode([messages], catalog).predictions:
                 if batch.model != model:
                     continue

@@ -30,7 +30,7 @@ from watchtower.workers.accepted import accepted_inputs
 from watchtower.workers.artefacts import changed
 from watchtower.workers.comparing import ReferenceInputs, reference_inputs
 from watchtower.workers.gathering import Gathering, key_of
-from watchtower.workers.rows import RowReader
+from watchtower.workers.rows import MIRROR, RowReader
 from watchtower.workers.running import Running, fetched, with_answers
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,8 @@ class TrialRoom:
 
     def _gathering(self, plan: Plan) -> Gathering:
         watched = self.terms(plan.model).watched
-        return Gathering(self.store.windows, self.rows, self.size, with_ids=self.labels_of is not None, not_kept=not_kept(watched))
+        mirroring = self.store.versions_in_role(plan.model, MIRROR)
+        return Gathering(self.store.windows, self.rows, self.size, with_ids=self.labels_of is not None, not_kept=not_kept(watched), mirroring=mirroring)
 
     def rest(self) -> None:
         """Ends the child and gives its memory back; the next look starts another."""

@@ -28,6 +28,7 @@ from watchtower.nouns.facts import (
     Stopped,
     Switched,
     SwitchFailed,
+    Unreached,
 )
 from watchtower.nouns.limits import Limits
 from watchtower.nouns.plan import Plan
@@ -132,6 +133,7 @@ def test_whatever_does_not_act_is_held_with_the_trials_verdict_and_arithmetic(pl
         (SWITCHING, Switched("directory", "2", "1", dry_run=True), Step.HELD, "would have been switched"),
         (SWITCHING, SwitchFailed("current names 3", void=True), Step.CANCELLED, "somebody else switched"),
         (SWITCHING, SwitchFailed("no such folder", void=False), Step.FAILED, "a person must look"),
+        (SWITCHING, Unreached("nobody answers", NOW), Step.SWITCHING, "is called again until"),
         (SWITCHING, Serving("3"), Step.SWITCHING, ""),
         (SWITCHING, Serving("1"), Step.SWITCHING, "version 1 serving"),
         (VERIFYING, Serving("1"), Step.VERIFYING, "version 1 serving"),
@@ -140,6 +142,7 @@ def test_whatever_does_not_act_is_held_with_the_trials_verdict_and_arithmetic(pl
         (SERVING, AllResolved(), Step.ROLLED_BACK, "rolled back"),
         (VERIFYING, DeadlinePassed(Step.VERIFYING), Step.FAILED, "does not serve"),
         (SERVING, DeadlinePassed(Step.VERIFYING), Step.FAILED, "alerts still fire"),
+        (SERVING, DeadlinePassed(Step.VERIFYING, evaluated=False), Step.FAILED, "is not known"),
         (VERIFYING, Serving("3"), Step.CANCELLED, "a person switched to 3"),
     ],
 )
@@ -178,6 +181,7 @@ FACTS: list[Fact] = [
     Prepared("directory", "2", "t"),
     Switched("directory", "2", "1"),
     SwitchFailed("x", void=False),
+    Unreached("nobody answers", NOW + timedelta(minutes=5)),
     Serving("3"),
     Faded("2"),
     AllResolved(),

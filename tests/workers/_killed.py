@@ -63,7 +63,11 @@ class Http:
 
     def switch_to(self, candidate: str, *, expected: str | None, token: str = "", key: str = "", dry_run: bool = False) -> Switch:
         assert not dry_run
-        status, found = self._ask("POST", "/switch", {"to": candidate, "expected": expected, "token": token, "key": key, "pid": os.getpid()})
+        try:
+            status, found = self._ask("POST", "/switch", {"to": candidate, "expected": expected, "token": token, "key": key, "pid": os.getpid()})
+        except OSError as away:
+            msg = f"the far end gave no answer: {type(away).__name__}"
+            raise RollbackError(msg, retryable=True) from away
         if status == 409:
             where = "the far end"
             raise Moved(where, expected, found["version"])
@@ -149,6 +153,13 @@ def approved(it: Driven) -> None:
     it.settle(0)
 
 
+def unreached(it: Driven) -> None:
+    """No answer of the target arrives before a while is over."""
+    switched(it)
+    it.tick(0.2)
+    it.settle(0.2)
+
+
 def late(it: Driven) -> None:
     """The traffic never shows it."""
     switched(it)
@@ -162,6 +173,7 @@ def forward(it: Driven) -> None:
     if (plan := it.plan()) is not None and plan.switched_at is None:
         it.settle(0)
     it.evaluate(1, "1")
+    it.evaluate(30, "1")
     it.tick(60)
     it.settle(60)
 
@@ -211,7 +223,7 @@ def by_hand(it: Driven) -> None:
 
 
 SCENARIOS: Mapping[str, Callable[[Driven], None]] = {
-    each.__name__: each for each in (rolled_back, switched, approved, late, forward, frozen, stopped, cleared, by_hand)
+    each.__name__: each for each in (rolled_back, switched, approved, unreached, late, forward, frozen, stopped, cleared, by_hand)
 } | {"refused": switched}
 
 

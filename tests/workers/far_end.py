@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -14,13 +15,14 @@ class FarEnd:
     Attributes:
         tokens: whether a switch with another token than the present one is refused.
         refuses: every switch is forbidden.
+        lost: while it says so, what is asked is done and the answer never arrives.
         kills: "before" or "after": the asking process is killed when it asks for a switch, before it happens or after, and never hears an answer; once.
         switches: every change that was made from outside, in order: (from, to).
         keys: the idempotency keys of the calls.
     """
 
-    def __init__(self, *, tokens: bool = True, refuses: bool = False, kills: str = "") -> None:
-        self.tokens, self.refuses, self.kills = tokens, refuses, kills
+    def __init__(self, *, tokens: bool = True, refuses: bool = False, kills: str = "", lost: Callable[[], bool] = lambda: False) -> None:
+        self.tokens, self.refuses, self.kills, self.lost = tokens, refuses, kills, lost
         self.version, self.writes = "2", 0
         self.switches: list[tuple[str, str]] = []
         self.keys: list[str] = []
@@ -41,7 +43,8 @@ class FarEnd:
                 if kills == "after":
                     os.kill(asked["pid"], signal.SIGKILL)
                     return
-                self._tell(status, said)
+                if not far.lost():
+                    self._tell(status, said)
 
             def _tell(self, status: int, said: dict[str, str]) -> None:
                 body = json.dumps(said).encode()

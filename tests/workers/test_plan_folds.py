@@ -25,6 +25,7 @@ from watchtower.nouns.facts import (
     Stopped,
     Switched,
     SwitchFailed,
+    Unreached,
 )
 from watchtower.nouns.step import Step
 from watchtower.store import Store
@@ -49,6 +50,8 @@ HAPPENINGS: Sequence[Fact] = (
     Frozen("frozen: bob froze fraud, 1m ago"),
     Stopped(("max_age: the evidence is 16m old > 15m",)),
     Cleared(("cooldown",)),
+    Unreached("nobody answers", at(9)),
+    DeadlinePassed(Step.VERIFYING, evaluated=False),
 )
 USUAL: Sequence[Fact] = (JUDGED, HAPPENINGS[6], HAPPENINGS[7], HAPPENINGS[9], HAPPENINGS[12])
 

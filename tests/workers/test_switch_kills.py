@@ -25,6 +25,7 @@ WAYS = {
     "plan.verified": "rolled_back",
     "approved": "approved",
     "switch_failed": "refused",
+    "unreached": "unreached",
     "frozen": "frozen",
     "stopped": "stopped",
     "deadline_passed": "late",
@@ -103,6 +104,7 @@ EXPECTED: dict[str, tuple[Step, list[str], list[tuple[str, str]]]] = {
     "rolled_back": (Step.ROLLED_BACK, ["fired", "judged", "prepared", "switched", "serving", "all_resolved"], [("2", "1")]),
     "approved": (Step.VERIFYING, ["fired", "judged", "approved", "prepared", "switched"], [("2", "1")]),
     "refused": (Step.FAILED, ["fired", "judged", "prepared", "switch_failed"], []),
+    "unreached": (Step.VERIFYING, ["fired", "judged", "prepared", "unreached", "switched"], [("2", "1")]),
     "frozen": (Step.HELD, ["fired", "judged", "prepared", "frozen"], []),
     "stopped": (Step.HELD, ["fired", "judged", "prepared", "stopped"], []),
     "late": (Step.FAILED, ["fired", "judged", "prepared", "switched", "deadline_passed"], [("2", "1")]),
@@ -111,9 +113,13 @@ EXPECTED: dict[str, tuple[Step, list[str], list[tuple[str, str]]]] = {
 }
 
 
+def far_end(name: str, folder: Path) -> FarEnd:
+    return FarEnd(refuses=name == "refused", lost=lambda: name == "unreached" and float((folder / "clock").read_text()) < 0.1)
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_without_a_kill_each_way_ends_as_it_should(zygote: Zygote, folder: Path, name: str) -> None:
-    with FarEnd(refuses=name == "refused") as far:
+    with far_end(name, folder) as far:
         assert zygote.run(name, folder, far) == 0
         step, kinds, switches = EXPECTED[name]
         assert (outcome(folder), far.switches) == ((step, kinds), switches)
@@ -122,7 +128,7 @@ def test_without_a_kill_each_way_ends_as_it_should(zygote: Zygote, folder: Path,
 @pytest.mark.parametrize("point", [*PLAN_POINTS, "evaluation.before_commit#2", "evaluation.after_commit#2"])
 def test_killed_at_any_point_it_goes_on_and_switches_exactly_as_often_as_without(zygote: Zygote, folder: Path, point: str) -> None:
     name = way(point)
-    with FarEnd(refuses=name == "refused") as far:
+    with far_end(name, folder) as far:
         assert zygote.run(name, folder, far, {VARIABLE: point}) == -signal.SIGKILL, "no process came along there"
         assert zygote.run(name, folder, far) == 0
         step, kinds, switches = EXPECTED[name]

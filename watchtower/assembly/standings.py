@@ -46,7 +46,7 @@ class Standings:
         usual = max(LEAST_VERIFY, 10 * self.settings.window.size)
         if its is None:
             return Limits(verify_within=usual, resolve_within=usual)
-        return Limits(its.approval_within, its.verify_within or usual, its.resolve_within or usual, its.forward)
+        return Limits(its.approval_within, its.verify_within or usual, its.resolve_within or usual, its.forward, its.reach_within)
 
     def _created(self, model: str, its: ModelSettings) -> dict[str, datetime]:
         return {} if its.artifacts is None else self.made.of(model, its.artifacts, its.healthy)

@@ -86,6 +86,8 @@ class RollbackSettings(Frozen):
     """The traffic must show the candidate serving within this (default: 10 windows, at least 1m)."""
     resolve_within: Duration | None = None
     """The alerts must have resolved within this, counted from then (default: what `over`, `hold` and `keep_firing` of the rules need)."""
+    reach_within: Duration = timedelta(minutes=5)
+    """A target that cannot be reached, or is too busy, is called again for this long; 0s: never."""
     approval_within: Duration = Field(default=timedelta(hours=24), gt=timedelta(0))
     """An approval that nobody gave by then is no longer asked for."""
     forward: bool = False

@@ -21,6 +21,7 @@ from watchtower.nouns.facts import (
     Stopped,
     Switched,
     SwitchFailed,
+    Unreached,
 )
 from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.step import Step
@@ -179,6 +180,13 @@ def switch_failed(plan: Plan, fact: SwitchFailed, _now: datetime) -> Move:
     return ended(plan, Step.FAILED, f"the switch to {plan.candidate} failed, {LOOK}: {fact.reason}")
 
 
+def unreached(plan: Plan, fact: Unreached, _now: datetime) -> Move:
+    """The target is called again; its compare-and-set makes that harmless, whether or not the call arrived."""
+    return Move(
+        replace(plan, deadline=fact.until), (), f"the target could not be reached and is called again until {wording.moment(fact.until)}: {fact.reason}"
+    )
+
+
 def frozen(plan: Plan, fact: Frozen, _now: datetime) -> Move:
     """Actions were frozen between the decision and the call."""
     return _held_before_the_call(plan, (fact.by,))
@@ -240,41 +248,14 @@ def unverified(plan: Plan, fact: DeadlinePassed, now: datetime) -> Move:
     wanted = f"canary {plan.live} still has traffic" if plan.canary else f"version {plan.candidate} does not serve"
     still = f"canary {plan.live} has no traffic" if plan.canary else f"version {plan.candidate} serves"
     missing = wanted if plan.serving_at is None else f"{still} but the alerts still fire"
+    if not fact.evaluated:  # nothing is known of it, and going forward on that would be a switch without evidence
+        return ended(plan, Step.FAILED, f"whether the rollback helped is not known, {LOOK}: no window up to its deadline was evaluated, monitoring is out")
     note = f"the rollback did not help in time, {LOOK}: {missing}"
     if plan.canary or not plan.limits.forward:
         return ended(plan, Step.FAILED, note)
     forward = replace(plan, step=Step.RETURNING, deadline=None, prepared=None, reason=f"{note}; evidence: {plan.reason}")
     decided = Decision(DecisionKind.FORWARD, plan.model, now, note, live=plan.candidate, candidate=plan.live, plan=plan.id)
     return Move(forward, (decided,), f"{note}. Going forward again from {plan.candidate} to {plan.live}")
-
-
-# ------------------------------------------------------------------------------------------------- going forward again
-
-
-def returned(plan: Plan, fact: Switched, now: datetime) -> Move:
-    """The former live version is named again."""
-    back = f"switched from {plan.live} to {plan.candidate} at {wording.moment(plan.switched_at or now)}"
-    return ended(plan, Step.FAILED, f"{back}, which did not help, and from {fact.before} to {fact.after} again at {wording.moment(now)}: {LOOK}")
-
-
-def not_returned(plan: Plan, fact: SwitchFailed, _now: datetime) -> Move:
-    """The second switch did not happen."""
-    who = "somebody else switched meanwhile" if fact.void else "the switch failed"
-    return ended(plan, Step.FAILED, f"went back to {plan.candidate}, which did not help, and not forward to {plan.live} again, {LOOK}: {who}, {fact.reason}")
-
-
-def return_frozen(plan: Plan, fact: Frozen, _now: datetime) -> Move:
-    """Frozen before the second switch."""
-    return _not_forward(plan, fact.by)
-
-
-def return_stopped(plan: Plan, fact: Stopped, _now: datetime) -> Move:
-    """A guard holds the second switch."""
-    return _not_forward(plan, "; ".join(fact.guards))
-
-
-def _not_forward(plan: Plan, why: str) -> Move:
-    return ended(plan, Step.FAILED, f"went back to {plan.candidate}, which did not help, and not forward to {plan.live} again, {LOOK}: {why}")
 
 
 # ------------------------------------------------------------------------------------------------- held

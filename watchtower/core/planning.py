@@ -6,7 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TypeVar, get_args
 
-from watchtower.core import moves, wording
+from watchtower.core import moves, returning, wording
 from watchtower.nouns.decision import Decision, DecisionKind
 from watchtower.nouns.facts import (
     AllResolved,
@@ -25,6 +25,7 @@ from watchtower.nouns.facts import (
     Stopped,
     Switched,
     SwitchFailed,
+    Unreached,
 )
 from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.step import Step
@@ -66,6 +67,7 @@ _HEARD: Mapping[Step, Mapping[type, Arm]] = {
             _on(Prepared, moves.prepared),
             _on(Switched, moves.switched),
             _on(SwitchFailed, moves.switch_failed),
+            _on(Unreached, moves.unreached),
             _on(Serving, moves.served),
             _on(Faded, moves.faded),
             _on(Frozen, moves.frozen),
@@ -78,10 +80,11 @@ _HEARD: Mapping[Step, Mapping[type, Arm]] = {
     Step.RETURNING: dict(
         [
             _on(Prepared, moves.prepared),
-            _on(Switched, moves.returned),
-            _on(SwitchFailed, moves.not_returned),
-            _on(Frozen, moves.return_frozen),
-            _on(Stopped, moves.return_stopped),
+            _on(Switched, returning.returned),
+            _on(SwitchFailed, returning.not_returned),
+            _on(Unreached, moves.unreached),
+            _on(Frozen, returning.return_frozen),
+            _on(Stopped, returning.return_stopped),
         ]
     ),
     Step.HELD: dict([_on(Cleared, moves.cleared)]),

@@ -60,16 +60,20 @@ def aged(served: Served, *, paged: bool) -> Served:
     return replace(served, quiet_windows={**served.quiet_windows, served.live: 0 if paged else served.quiet_windows.get(served.live, 0) + 1})
 
 
-def has_left(plan: Plan | None) -> bool:
-    """Whether *plan* switched away from its live version."""
-    return plan is not None and (plan.switched_at is not None or plan.step is Step.ROLLED_BACK)
+def left(served: Served, plan: Plan, before: Plan | None = None) -> Served:
+    """*served* with what *plan* switched away from, whether or not that helped: none of it is a candidate until it is cleared.
+
+    *before* is the plan as it was: what was marked then, somebody may have cleared since.
+    """
+    fresh = tuple(each for each in gone(plan) if each not in {*served.rolled_back_from, *gone(before)})
+    return replace(served, rolled_back_from=(*served.rolled_back_from, *fresh)) if fresh else served
 
 
-def left(served: Served, plan: Plan) -> Served:
-    """*served* with the version that *plan* switched away from, whether or not that helped: it is no candidate until it is cleared."""
-    if not has_left(plan) or plan.live in served.rolled_back_from:
-        return served
-    return replace(served, rolled_back_from=(*served.rolled_back_from, plan.live))
+def gone(plan: Plan | None) -> tuple[str, ...]:
+    """The versions that *plan* switched away from: its live one, and the candidate too where it went forward again."""
+    if plan is None or (plan.switched_at is None and plan.step is not Step.ROLLED_BACK):
+        return ()
+    return (plan.live, *([plan.candidate] if plan.returned_at is not None and plan.candidate is not None else []))
 
 
 def candidates(served: Served, standing: Standing) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import signal
 VARIABLE = "WATCHTOWER_KILL_AT"
 STOP = "WATCHTOWER_STOP_AT"
 """Of :data:`VARIABLE`'s form; the process stops there until it gets SIGCONT, and then goes on as if no time had passed."""
-_RECORDED = ("judged", "approved", "prepared", "switched", "switch_failed", "frozen", "stopped", "deadline_passed", "cleared", "asked")
+_RECORDED = ("judged", "approved", "prepared", "switched", "switch_failed", "unreached", "frozen", "stopped", "deadline_passed", "cleared", "asked")
 PLAN_POINTS = (
     *(f"plan.{when}_commit.{kind}" for kind in _RECORDED for when in ("before", "after")),
     *("evaluation.before_commit", "evaluation.after_commit", "plan.verified"),

@@ -35,7 +35,11 @@ class ShadowError(WatchtowerError):
 
 
 class RollbackError(WatchtowerError):
-    """A target did not do as asked: page a human."""
+    """A target did not do as asked: page a human. *retryable*: it could not be reached or was busy, so the same call may do later."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class Unavailable(WatchtowerError):  # noqa: N818  the reaction is "back off", not "stop"

@@ -131,6 +131,15 @@ class SwitchFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreached:
+    """The target could not be reached, or was too busy: the same call is made again until then. Recorded once, at the first time."""
+
+    kind = "unreached"
+    reason: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
     """The traffic shows that *version* is live. *at*: end of the window that shows it."""
 
@@ -158,10 +167,11 @@ class AllResolved:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The step took longer than it may."""
+    """The step took longer than it may. *evaluated* False: windows up to then were never evaluated, so nothing is known of what came of it."""
 
     kind = "deadline_passed"
     step: Step
+    evaluated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +207,7 @@ Fact = (
     | Prepared
     | Switched
     | SwitchFailed
+    | Unreached
     | Serving
     | Faded
     | AllResolved

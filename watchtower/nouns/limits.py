@@ -16,6 +16,8 @@ class Limits:
     """The alerts must have resolved within this, after the traffic showed it."""
     forward: bool = False
     """Whether to switch back to the former live version, once, where going back did not help."""
+    reach_within: timedelta = timedelta(minutes=5)
+    """A target that cannot be reached, or is too busy, is called again for this long."""
 
 
 AS_USUAL = Limits()

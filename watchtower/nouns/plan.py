@@ -35,6 +35,8 @@ class Plan:
     judged_at: datetime | None = None
     switched_at: datetime | None = None
     serving_at: datetime | None = None
+    returned_at: datetime | None = None
+    """When the former live version was named again, since going back had not helped."""
     prepared: str | None = None
     """The token of the target's state right before it is called; None: not yet read."""
     canary: bool = False

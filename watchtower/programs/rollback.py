@@ -79,7 +79,7 @@ class ByHand:
 
     def follow(self, plan: Plan, within: timedelta | None, said: Said, waited: Callable[[float, float, str], None]) -> Came:
         """Follows *plan* to its end, at most *within* (None: as long as its steps may take); *said* hears what is told, *waited* (seconds, of, step)."""
-        limit = (within or plan.limits.verify_within + plan.limits.resolve_within + _SPARE).total_seconds()
+        limit = (within or plan.limits.reach_within + plan.limits.verify_within + plan.limits.resolve_within + _SPARE).total_seconds()
         began, told = monotonic(), 0
         while True:
             plan = self.store.plans.plan(plan.id)

@@ -52,7 +52,7 @@ class TargetSession(Protocol):
 
         Already there is fine (idempotent). A third version, or, with *token* (of :meth:`state`), any write since that state, raises Moved and nothing is
         switched. *key* tells far ends that know idempotency keys that two calls are the same one. A dry run asks the far end to validate where it
-        can, and touches nothing. RollbackError else.
+        can, and touches nothing. RollbackError else; *retryable* where it could not be reached or was too busy: the same call is then made again.
         """
 
     def ready(self, candidate: str) -> Sequence[str]:

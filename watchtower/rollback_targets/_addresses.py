@@ -83,7 +83,7 @@ def refused(who: str, answer: http.Answer, hiding: Hiding) -> RollbackError:
     """The error for an answer that is not fine."""
     said = told(answer, hiding)
     why = "a redirect, and none is followed" if 300 <= answer.status < 400 else said
-    return RollbackError(f"{who} answered {answer.status}" + (f": {why}" if why else ""))
+    return RollbackError(f"{who} answered {answer.status}" + (f": {why}" if why else ""), retryable=retried(answer.status))
 
 
 def _loopback(host: str) -> bool:

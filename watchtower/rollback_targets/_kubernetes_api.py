@@ -117,7 +117,7 @@ class Api:
         hint = {401: ": the credentials are not valid", 403: ": permission is missing (deploy/kubernetes/rbac.yaml has a Role that gives it)"}.get(
             reply.status, ""
         )
-        return RollbackError(f"{what}: {self._host()} answered {_said(reply)}{hint}")
+        return RollbackError(f"{what}: {self._host()} answered {_said(reply)}{hint}", retryable=reply.unknown or reply.status in _AGAIN)
 
     def close(self) -> None:
         """Lets go of the connections."""

@@ -104,7 +104,7 @@ class ObjectSession(ABC):
             found = self._after(reply, found, again)
         else:
             msg = f"{self.what} was not switched: it was written, or gave no answer, {ATTEMPTS} times while we tried"
-            raise RollbackError(msg)
+            raise RollbackError(msg, retryable=True)
         if not dry_run:
             self.follow(candidate, before, found)
         return Switch(expected if sent else candidate, candidate, changed=sent, dry_run=dry_run, detail=detail)

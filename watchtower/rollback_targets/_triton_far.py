@@ -133,7 +133,7 @@ class Far:
                 if not addresses.retried(answer.status):
                     raise wrong
             except Unavailable as away:
-                wrong = RollbackError(f"Triton: {away}")
+                wrong = RollbackError(f"Triton: {away}", retryable=True)
             if time.monotonic() + _PAUSE >= until:
                 raise wrong
             time.sleep(_PAUSE)

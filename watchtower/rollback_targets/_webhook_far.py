@@ -80,7 +80,7 @@ class Far:
                 if not addresses.retried(answer.status):
                     raise wrong
             except Unavailable as away:
-                wrong = RollbackError(f"webhook (current_url): {away}")
+                wrong = RollbackError(f"webhook (current_url): {away}", retryable=True)
             if time.monotonic() + pause >= until:
                 raise wrong
             time.sleep(pause)

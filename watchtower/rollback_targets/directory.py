@@ -171,7 +171,7 @@ def _lock(descriptor: int, name: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > limit:
                 msg = f"{name} is held by another switch for more than {LOCK_WITHIN:.0f} s"
-                raise RollbackError(msg) from None
+                raise RollbackError(msg, retryable=True) from None
             time.sleep(0.02)
 
 

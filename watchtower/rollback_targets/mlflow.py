@@ -139,4 +139,4 @@ def _reached() -> Iterator[None]:
         yield
     except Unavailable as away:
         msg = f"MLflow: {away}"
-        raise RollbackError(msg) from None
+        raise RollbackError(msg, retryable=True) from None

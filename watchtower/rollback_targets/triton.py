@@ -215,7 +215,7 @@ class TritonSession:
             if self._shown(wanted, versions, time.monotonic() + _PAUSE):
                 return
             msg = f"{self._far.who} gave no answer to loading {self._model} {wanted} ({said}): it may still be loading; {self._serving(grace)}"
-            raise RollbackError(msg)
+            raise RollbackError(msg, retryable=True)
         why = said or f"it answered that it had, and after {self._limit:g} s {self._serving(grace)}"
         msg = f"{self._far.who} could not load {self._model} {wanted}: {why}; {self._put_right(look, grace)}"
         raise RollbackError(msg)

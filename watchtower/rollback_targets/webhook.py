@@ -199,7 +199,7 @@ class WebhookSession:
             wrong = str(self._far.refused(answer) if isinstance(answer, http.Answer) else answer)
             if time.monotonic() + pause >= until:
                 msg = f"{wrong} (tried {tries} times within {self._limit:g} s)"
-                raise RollbackError(msg)
+                raise RollbackError(msg, retryable=True)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             if candidate is not None and self._taken(candidate, expected, until):

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchtower.core.guards import Freeze
-from watchtower.core.versions import has_left
+from watchtower.core.versions import gone
 from watchtower.nouns.memory import Memory
 from watchtower.nouns.provenance import Act
 from watchtower.nouns.window import micros, moment
@@ -102,7 +102,6 @@ def freeze_json(it: Freeze) -> dict[str, object]:
 
 
 def _without(memory: Memory, version: str) -> Memory:
-
     served = memory.served
     return replace(memory, served=replace(served, rolled_back_from=tuple(each for each in served.rolled_back_from if each != version)))
 
@@ -110,7 +109,7 @@ def _without(memory: Memory, version: str) -> Memory:
 def without_cleared(memory: Memory, stored: Memory) -> Memory:
     """*memory*, which an evaluation began with, less what somebody cleared in *stored* meanwhile."""
     before = stored.plan if stored.plan is not None and memory.plan is not None and stored.plan.id == memory.plan.id else None
-    left_now = {memory.plan.live} if memory.plan is not None and has_left(memory.plan) and not has_left(before) else set()
+    left_now = set(gone(memory.plan)) - set(gone(before))
     known = {*stored.served.rolled_back_from, *left_now}
     kept = tuple(each for each in memory.served.rolled_back_from if each in known)
     return memory if kept == memory.served.rolled_back_from else replace(memory, served=replace(memory.served, rolled_back_from=kept))

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from watchtower.core.opening import others
-from watchtower.core.versions import has_left, left
+from watchtower.core.versions import left
 from watchtower.edges.points import reached
 from watchtower.nouns.decision import DecisionKind
 from watchtower.nouns.errors import Fenced
@@ -166,9 +166,9 @@ def put_plan(tx: sa.Connection, plan: Plan, seen: int) -> None:
         raise Fenced(msg)
 
 
-def leaving(memory: Memory, plan: Plan) -> Memory:
-    """The memory with the version that *plan* switched away from, if it has."""
-    return replace(memory, served=left(memory.served, plan))
+def leaving(memory: Memory, plan: Plan, before: Plan | None = None) -> Memory:
+    """The memory with what *plan* switched away from since it was *before*, if it has."""
+    return replace(memory, served=left(memory.served, plan, before))
 
 
 def _remembering(memory: Memory, plan: Plan, move: Move) -> Memory:
@@ -179,8 +179,7 @@ def _remembering(memory: Memory, plan: Plan, move: Move) -> Memory:
     decided = tuple(decision.at for decision in move.decisions if decision.kind is DecisionKind.ROLL_BACK)
     if decided:
         memory = replace(memory, rollbacks=(*memory.rollbacks, *decided)[-_REMEMBERED:])
-    known = before is not None and before.id == plan.id and has_left(before)  # it was marked then, and somebody may have cleared it since
-    return memory if known else leaving(memory, plan)
+    return leaving(memory, plan, before if before is not None and before.id == plan.id else None)
 
 
 def _noted(tx: sa.Connection, plan: Plan, fact: Fact, note: str, now: datetime) -> Incident | None:

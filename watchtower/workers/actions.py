@@ -12,9 +12,8 @@ from watchtower.core.observing import fires
 from watchtower.core.opening import names
 from watchtower.nouns.errors import Fenced, ShadowError, Unavailable
 from watchtower.nouns.evidence import Diagnosis, Judgement, Verdict
-from watchtower.nouns.facts import Cleared, DeadlinePassed, Fact, Judged
+from watchtower.nouns.facts import Cleared, DeadlinePassed, Fact, Judged, Unreached
 from watchtower.nouns.incident import IncidentState
-from watchtower.nouns.memory import Memory
 from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.step import Step
 from watchtower.store import Store
@@ -29,6 +28,8 @@ Look = Callable[[Plan, datetime, str], Judgement | None]
 RESOLVED = "the alert resolved"
 CLEARED_EVERY = timedelta(seconds=1)
 """How often the guards that hold an ended plan are looked at again."""
+CALLED_EVERY = timedelta(seconds=5)
+"""How long a target that could not be reached is left alone."""
 
 
 def unheard(_plan: Plan, _fact: Fact, _move: Move) -> None:
@@ -45,7 +46,7 @@ class Actions:
         act: False in replay: a decided rollback is followed as if the target had done it, and the target is never called.
         input_ended: whether no row will ever come again (replay's end).
         heard: told of every recorded fact and its move (metrics, replay's printing, waking other workers).
-        clock: the time right before a target is called, which may be long after the step began; None: that of the step.
+        clock: the time right before a target is called, and when it has answered: long after the step began, maybe; None: that of the step.
         size: of a window.
 
     """
@@ -61,6 +62,7 @@ class Actions:
     _looked: dict[str, tuple[datetime, str, int]] = field(default_factory=dict)
     _rechecked: datetime | None = None
     _asked: dict[str, datetime] = field(default_factory=dict)
+    _called: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def guarding(self) -> Guarding:
@@ -74,6 +76,7 @@ class Actions:
         """
         open_plans = self.store.plans.open_plans()
         self._looked = {plan.id: self._looked[plan.id] for plan in open_plans if plan.id in self._looked}
+        self._called = {plan.id: self._called[plan.id] for plan in open_plans if plan.id in self._called}
         held = self._held_to_look_at(now)
         if open_plans or held:
             self.store.lease.lead()
@@ -98,7 +101,8 @@ class Actions:
             case Step.SWITCHING | Step.RETURNING:
                 return self._switch(plan, now)
             case Step.AWAITING_APPROVAL | Step.VERIFYING:
-                return self._late(plan, now) and self._record(plan, DeadlinePassed(plan.step), now)
+                late = self._late(plan, now)
+                return late is not None and self._record(plan, late, now)
             case Step.HELD:
                 return self._clear(plan, now)
             case Step.ROLLED_BACK | Step.FAILED | Step.CANCELLED:
@@ -119,7 +123,10 @@ class Actions:
             return False
         judgement = self._judgement(plan, through, ended)
         self._looked[plan.id] = (through, ended, plan.revision)
-        return judgement is not None and judgement.final and self._record(plan, self._judged(plan, judgement, memory, now), now)
+        if judgement is None or not judgement.final:
+            return False
+        now = now if self.clock is None else self.clock()  # a look may take minutes
+        return self._record(plan, self._judged(plan, judgement, through, now), now)
 
     def _judgement(self, plan: Plan, through: datetime, ended: str) -> Judgement | None:
         try:
@@ -127,8 +134,8 @@ class Actions:
         except ShadowError as broken:
             return Judgement(Verdict.BROKEN, Diagnosis.UNKNOWN, str(broken), None, final=True)
 
-    def _judged(self, plan: Plan, judgement: Judgement, memory: Memory, now: datetime) -> Judged:
-        at = judgement.judged_at or memory.evaluated_through or now
+    def _judged(self, plan: Plan, judgement: Judgement, through: datetime, now: datetime) -> Judged:
+        at, memory = judgement.judged_at or through, self.store.evaluations.memory(plan.model)
         acts = judgement.verdict is Verdict.ACCEPT and plan.rollback
         named = replace(plan, candidate=judgement.candidate)
         return Judged(
@@ -174,21 +181,36 @@ class Actions:
 
     def _switch(self, plan: Plan, now: datetime) -> bool:
         """Reads and records the target's state, then calls it; each is a fact of its own, so a kill between them repeats nothing."""
-        switching = Switching(self.store, self.guarding)
-        step = plan.step
-        if self.act and plan.prepared is None:
-            self._record(plan, switching.prepared(plan), now)
-            plan = self.store.plans.plan(plan.id)
-        return plan.step is not step or self._record(plan, switching.switched(plan, self.clock or (lambda: now)), now)
-
-    def _late(self, plan: Plan, now: datetime) -> bool:
-        """Whether the step's deadline has passed: by the clock and, while windows are still behind it, not before they had as long again."""
-        if plan.deadline is None or now < plan.deadline:
+        if timedelta(0) <= now - self._called.get(plan.id, now - CALLED_EVERY) < CALLED_EVERY:
             return False
+        switching, clock, step = Switching(self.store, self.guarding), self.clock or (lambda: now), plan.step
+        if self.act and plan.prepared is None:
+            read = switching.prepared(plan, clock)
+            if not self._answered(plan, read, clock()):
+                return False
+            plan = self.store.plans.plan(plan.id)
+        return plan.step is not step or self._answered(plan, switching.switched(plan, clock), clock())
+
+    def _answered(self, plan: Plan, fact: Fact, now: datetime) -> bool:
+        """Records what the target said, by the time at which it did; False where it is to be called again."""
+        if not isinstance(fact, Unreached):
+            return self._record(plan, fact, now)
+        self._called[plan.id] = now
+        if plan.deadline is None:
+            self._record(plan, fact, now)
+        else:
+            log.info("target_unreached model=%s plan=%s until=%s reason=%s", plan.model, plan.id, fact.until, fact.reason)
+        return False
+
+    def _late(self, plan: Plan, now: datetime) -> DeadlinePassed | None:
+        """That the step's deadline has passed: by the clock and, while windows are still behind it, not before they had as long again."""
+        if plan.deadline is None or now < plan.deadline:
+            return None
         if plan.step is Step.AWAITING_APPROVAL:
-            return True
+            return DeadlinePassed(plan.step)
         through = self.store.evaluations.memory(plan.model).evaluated_through
-        return (through is not None and through >= plan.deadline) or now >= plan.deadline + plan.limits.verify_within
+        evaluated = through is not None and through >= plan.deadline
+        return DeadlinePassed(plan.step, evaluated) if evaluated or now >= plan.deadline + plan.limits.verify_within else None
 
     def _record(self, plan: Plan, fact: Fact, now: datetime) -> bool:
         move = planning.advance(plan, fact, now)

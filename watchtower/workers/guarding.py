@@ -73,7 +73,7 @@ class Guarding:
     def changed(self, plan: Plan, memory: Memory, now: datetime) -> tuple[str, ...]:
         """What can have changed since the decision, right before the target is called: the kill switch, freeze windows, the live version, time."""
         steering = self.steering(plan.model)
-        seen = self._stored(plan, memory, steering, plan.decided_at or now, now)
+        seen = self._stored(plan, memory, steering, plan.decided_at or plan.judged_at or now, now)
         if plan.step is Step.RETURNING:
             return tuple(each for each in guards.changing(plan, seen) if guards.is_freeze(each))
         arrived = memory.served.live == plan.candidate and not plan.canary

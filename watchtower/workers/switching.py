@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+from watchtower.core import wording
 from watchtower.core.guards import is_freeze
 from watchtower.edges.points import reached
 from watchtower.nouns.errors import RollbackError
-from watchtower.nouns.facts import Fact, Frozen, Prepared, Stopped, Switched, SwitchFailed
+from watchtower.nouns.facts import Fact, Frozen, Prepared, Stopped, Switched, SwitchFailed, Unreached
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.step import Step
 from watchtower.rollback_targets import CanarySession, Switch, TargetSession
@@ -28,7 +29,7 @@ class Switching:
     store: Store
     guarding: Guarding
 
-    def prepared(self, plan: Plan) -> Fact:
+    def prepared(self, plan: Plan, now: Callable[[], datetime]) -> Fact:
         """Reads the target's state, which is kept before anything is written."""
         target = self._target(plan)
         if target is None:
@@ -38,7 +39,7 @@ class Switching:
             with closing(target()) as session:
                 state = session.state()
         except RollbackError as unread:
-            return SwitchFailed(f"the target cannot be read: {unread}", void=False)
+            return _failed(plan, unread, now(), "the target cannot be read: ")
         reached("switch.after_state")
         return Prepared(plan.target, state.version, state.token, state.detail)
 
@@ -67,7 +68,7 @@ class Switching:
         except Moved as moved:
             return SwitchFailed(str(moved), void=True)
         except RollbackError as failed:
-            return SwitchFailed(str(failed), void=False)
+            return _failed(plan, failed, now())
         reached("switch.after_call")
         return Switched(plan.target, before, switch.after, switch.dry_run, switch.changed, switch.detail)
 
@@ -85,6 +86,18 @@ class Switching:
 
     def _target(self, plan: Plan) -> Callable[[], TargetSession] | None:
         return self.guarding.steering(plan.model).target
+
+
+def _failed(plan: Plan, error: RollbackError, now: datetime, what: str = "") -> Fact:
+    """A refusal is final; what may pass is tried again within the plan's limit, which began with the first time."""
+    said = f"{what}{error}"
+    if not error.retryable:
+        return SwitchFailed(said, void=False)
+    until = plan.deadline or now + plan.limits.reach_within
+    if now < until:
+        return Unreached(said, until)
+    again = f" (called again until {wording.moment(until)})" if plan.deadline is not None else ""
+    return SwitchFailed(f"{said}{again}", void=False)
 
 
 def _ends(plan: Plan) -> tuple[str, str]:

@@ -83,6 +83,13 @@ def mean_sine() -> bytes:
     return _made(nodes, inputs, [helper.make_tensor_value_info("mean", TensorProto.FLOAT, [None, 1])], {})
 
 
+def larger() -> bytes:
+    """Which of the numbers of X, float [N, k], is the largest; one output, int64 [N]."""
+    inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, None])]
+    nodes = [helper.make_node("ArgMax", ["X"], ["which"], axis=1, keepdims=0)]
+    return _made(nodes, inputs, [helper.make_tensor_value_info("which", TensorProto.INT64, [None])], {})
+
+
 def noisy(scale: float) -> bytes:
     """The first number and noise of that many sd, new at every run; X float [N, 2], one output [N, 1]."""
     nodes = [

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.runners.models import logistic, mean_sine, placed
+from tests.runners.models import larger, logistic, mean_sine, placed
 from tests.servers._require import need
 from watchtower.edges.children import Child
 from watchtower.model_stores import Artefact
@@ -121,6 +121,16 @@ def test_nodes_that_fall_to_the_cpu_are_counted(run: Run, tmp_path: Path) -> Non
     assert (ran.failure, ran.provider, ran.note) == ("", CPU, "2 of 2 nodes ran on the CPU: 1 ReduceMean, 1 Sin")
 
 
+def test_a_model_that_answers_in_whole_numbers_does_not_fall_to_the_cpu_unseen(run: Run, tmp_path: Path) -> None:
+    model = placed(tmp_path, "2", larger())
+    (ran,) = run(model, mode="cpu:all")
+    assert ran.failure == "device: cuda was asked, and of version 2 all nodes (1) ran on the CPU"
+    (ran,) = run(model, mode="cpu:all", device="auto")
+    assert (ran.failure, ran.provider, ran.note) == ("", CPU, "all nodes (1) ran on the CPU")
+    (ran,) = run(model)
+    assert (ran.failure, ran.provider, np.asarray(ran.answers).tolist()) == ("", CUDA, (X[:, 1] > X[:, 0]).astype(float).tolist())
+
+
 def test_who_crashes_or_is_too_large_fails_alone(run: Run, tmp_path: Path) -> None:
     good = placed(tmp_path, "1", logistic([1.0, -1.0]))
     for words, says in (("CRASHES", "signal 11"), ("TOO LARGE", "version 2 ran out of memory")):
@@ -167,6 +177,8 @@ def test_tensorrt_runs_where_it_is_and_is_missed_where_it_is_not(run: Run, two: 
     (live,) = run(two[0], runner=Onnx(provider="tensorrt", fp16=True))
     assert (live.provider, live.note, live.failure) == (TENSORRT, "in half precision", "")
     assert json.loads((tmp_path / "sessions.jsonl").read_text())["providers"][TENSORRT]["trt_fp16_enable"] == "1"
+    (live,) = run(two[0], mode="plain", runner=Onnx(provider="tensorrt"))
+    assert (live.provider, live.note, live.failure) == (CUDA, f"none of its nodes ran on {TENSORRT}: {CUDA} ran them", "")
     (live,) = run(two[0], mode="no_tensorrt", runner=Onnx(provider="tensorrt"))
     assert live.failure.endswith(f"in place of {TENSORRT} (TensorRT's libraries are needed: pip install tensorrt)")
 

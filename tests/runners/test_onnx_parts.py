@@ -41,6 +41,16 @@ def test_shapes_and_copies_on_the_cpu_are_no_fallback(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(ValueError, match="no profile"):
         placement(path)
+    path.write_text(json.dumps(events[:1]))
+    with pytest.raises(ValueError, match="tells of no node"):
+        placement(path)
+
+
+def test_a_model_of_few_whole_numbers_is_no_arithmetic_of_shapes() -> None:
+    alone = Placement({CPU: 2}, {})
+    assert (alone.all_fallen, alone.words(), alone.main(CUDA)) == (True, "all nodes (2) ran on the CPU", CPU)
+    beside = Placement({CPU: 5, CUDA: 1}, {})
+    assert (beside.all_fallen, beside.words(), beside.main(CUDA), beside.main("Tensorrt")) == (False, "", CUDA, CUDA)
 
 
 @pytest.mark.parametrize(("rows", "turn"), [(1, 16), (512, 16), (513, 32), (2_048, 64), (8_192, 256), (10_000_000, 65_536)])

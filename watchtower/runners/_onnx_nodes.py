@@ -24,28 +24,36 @@ class Placement:
     fallen: Mapping[str, int]
 
     def words(self) -> str:
-        """``3 of 41 nodes ran on the CPU: 2 TreeEnsembleClassifier, 1 Normalizer``; "" where none did."""
+        """``3 of 41 nodes ran on the CPU: 2 TreeEnsembleClassifier, 1 Normalizer``; "" where none did but arithmetic of shapes beside others."""
         if not self.fallen:
-            return ""
+            return f"all nodes ({sum(self.nodes.values())}) ran on the CPU" if self.all_fallen else ""
         most = sorted(self.fallen.items(), key=lambda each: (-each[1], each[0]))
         named = ", ".join(f"{count} {operator}" for operator, count in most[:_NAMED]) + (", …" if len(most) > _NAMED else "")
         return f"{sum(self.fallen.values())} of {sum(self.nodes.values())} nodes ran on the CPU: {named}"
 
     @property
     def all_fallen(self) -> bool:
-        """Nothing but shapes and copies ran anywhere else."""
-        return bool(self.fallen) and not any(count for provider, count in self.nodes.items() if provider != CPU)
+        """Nothing but copies ran anywhere else: then what looks like arithmetic of shapes is the model."""
+        return self.nodes.keys() <= {CPU}
+
+    def main(self, wanted: str) -> str:
+        """*wanted* where any node ran on it, else what ran most of them."""
+        return wanted if wanted in self.nodes else max(self.nodes, key=lambda each: (each != CPU, self.nodes[each], each))
 
 
 def placement(path: Path) -> Placement:
-    """What the profile in *path* says; ValueError where it is none."""
+    """What the profile in *path* says; ValueError where it is none, or tells of no node."""
     events = json.loads(path.read_text())
     if not isinstance(events, list):
         msg = f"{path} is no profile of onnxruntime"
         raise ValueError(msg)  # noqa: TRY004  a file that is wrong, not an argument
     # a run in several batches, or of a loop's body, tells a node more than once
     kernels = {str(each.get("name")): each.get("args", {}) for each in events if each.get("cat") == "Node" and str(each.get("name")).endswith("_kernel_time")}
-    return _placed(kernels.values())
+    found = _placed(kernels.values())
+    if not found.nodes:
+        msg = f"the profile {path.name} tells of no node"
+        raise ValueError(msg)
+    return found
 
 
 def _placed(kernels: Iterable[Mapping[str, object]]) -> Placement:

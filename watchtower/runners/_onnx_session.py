@@ -184,13 +184,14 @@ class OnnxSession:
             return
         finally:
             self._forget_profile()
-        if found.fallen and self._loaded.strict:
+        if found.words() and self._loaded.strict:
             msg = f"device: cuda was asked, and of version {self._loaded.version} {found.words()}"
             raise ShadowError(msg)
-        if found.all_fallen:
-            self.provider = CPU
-        if found.fallen:
+        self.provider = found.main(self._loaded.provider)
+        if found.words():
             self._say(found.words())
+        elif self.provider != self._loaded.provider:
+            self._say(f"none of its nodes ran on {self._loaded.provider}: {self.provider} ran them")
 
     def _say(self, words: str) -> None:
         self.note = "; ".join(filter(None, (self.note, words)))

@@ -2,8 +2,9 @@
 
 Numbers are the real CPU's. ``ORT_STANDIN`` says how it misbehaves, words apart by spaces: ``fallback`` (a session that was asked for CUDA quietly runs on
 the CPU), ``cpu:Sigmoid`` (that operator falls to the CPU; ``cpu:all``), ``crowded`` (out of memory where two sessions are resident), ``pair`` (a bound run
-waits a while for another one to be in flight, and says whether it met one), ``no_tensorrt``, ``plain`` (TensorRT takes no node: CUDA runs them). A model whose bytes hold ``CRASHES`` or
-``TOO LARGE`` does so when it runs. ``ORT_STANDIN_LOG`` is a file that gets a line of JSON for each session, and for each bound run that met another.
+waits a while for another one to be in flight, and says whether it met one), ``no_tensorrt``, ``plain`` (TensorRT takes no node: CUDA runs them). A model
+whose bytes hold ``CRASHES`` or ``TOO LARGE`` does so when it runs. ``ORT_STANDIN_LOG`` is a file that gets a line of JSON for each session, and for each
+bound run that met another.
 """
 
 import importlib

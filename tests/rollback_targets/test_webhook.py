@@ -182,6 +182,21 @@ def test_if_match_without_a_token_switches_nothing(board: Switchboard) -> None:
     assert board.posts == []
 
 
+@pytest.mark.parametrize("token", ["r 1", "r\n1", 'r"1', "первый"])
+def test_a_token_that_no_header_can_hold_switches_nothing(board: Switchboard, token: str) -> None:
+    board.shape = lambda version, _: json.dumps({"version": version, "token": token}).encode()
+    with pytest.raises(RollbackError, match="the token that current_url gives cannot stand in a header: nothing was switched"):
+        session(board, if_match=True).switch_to("1", expected="2")
+    assert board.posts == []
+
+
+def test_a_model_of_any_name_has_keys_that_headers_can_hold(board: Switchboard) -> None:
+    board.script = [(503, {}, False)]
+    session(board).switch_to("1", expected="2", key="模型-20261120T100000/forward")
+    assert {headers["idempotency-key"] for headers, _ in board.posts} == {"%E6%A8%A1%E5%9E%8B-20261120T100000/forward-switch"}
+    assert bodies(board)[0]["key"] == "模型-20261120T100000/forward"
+
+
 def test_an_accepted_switch_is_waited_for(board: Switchboard) -> None:
     board.script, board.late = [(202, {}, True)], 3
     assert session(board).switch_to("1", expected="2").detail["status"] == 202
@@ -213,6 +228,7 @@ def test_what_current_url_says_is_found_by_its_fields(board: Switchboard, shape:
     ("shape", "why"),
     [
         (b"<html>", "answered no JSON"),
+        (b"[" * 100_000, "answered no JSON"),
         (b'{"live": "2"}', "JSON without a version in version"),
         (b'{"version": {"name": "2"}}', "JSON without a version in version"),
         (b'{"version": true}', "JSON without a version in version"),
@@ -279,6 +295,7 @@ def test_plain_http_beyond_loopback_and_unsigned_calls_are_cautioned_of(fields: 
     [
         {"url": "ftp://a/b"},
         {"url": "http://"},
+        {"url": "http://a:99999/"},
         {"secret": "a", "secret_file": "b"},
         {"secret": "whsec_no base64"},
         {"knows": ["switch"]},

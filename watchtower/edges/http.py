@@ -2,16 +2,22 @@
 
 import ssl
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from io import BufferedReader, RawIOBase
+from socket import socket
 from time import monotonic
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from watchtower.nouns.errors import Unavailable
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _LARGEST = 1_000_000
 _PIECE = 1 << 16
@@ -26,12 +32,6 @@ class Answer:
     body: bytes = b""
 
 
-class _Body(Protocol):
-    def read(self, amount: int, /) -> bytes: ...
-
-    def read1(self, amount: int, /) -> bytes: ...
-
-
 class _Stay(urllib.request.HTTPRedirectHandler):
     """Follows nothing: a redirected POST would lose its body, and carry our headers elsewhere."""
 
@@ -41,20 +41,8 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -> Answer:
     """Posts *body* to an http(s) *url*; any status is an answer; Unavailable where none came within *seconds*."""
-    request = urllib.request.Request(url, data=body, headers=dict(headers), method="POST")  # noqa: S310  the settings allow http and https only
-    opener = urllib.request.build_opener(_Stay)
-    try:
-        with opener.open(request, timeout=seconds) as response:
-            return _answer(response.status, response.headers, response)
-    except HTTPError as refused:
-        with refused:
-            return _answer(refused.code, refused.headers, refused)
-    except URLError as away:
-        msg = f"{origin(url)} did not answer: {_named(away.reason)}"
-        raise Unavailable(msg) from None
-    except (OSError, HTTPException) as away:
-        msg = f"{origin(url)} did not answer: {_named(away)}"
-        raise Unavailable(msg) from None
+    with _sent("POST", url, body, headers, monotonic() + seconds) as response:
+        return _answer(response, response.read(_LARGEST))
 
 
 def get(url: str, headers: Mapping[str, str], *, seconds: float, largest: int) -> Answer:
@@ -62,21 +50,7 @@ def get(url: str, headers: Mapping[str, str], *, seconds: float, largest: int) -
 
     Unavailable where the whole of it had not come within *seconds*, or is larger than *largest* bytes.
     """
-    until = monotonic() + seconds
-    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  the settings allow http and https only
-    opener = urllib.request.build_opener(_Stay)
-    try:
-        with opener.open(request, timeout=seconds) as response:
-            return _answer(response.status, response.headers, _whole(response, until, largest, url))
-    except HTTPError as refused:
-        with refused:
-            return _answer(refused.code, refused.headers, refused)
-    except URLError as away:
-        msg = f"{origin(url)} did not answer: {_named(away.reason)}"
-        raise Unavailable(msg) from None
-    except (OSError, HTTPException) as away:
-        msg = f"{origin(url)} did not answer: {_named(away)}"
-        raise Unavailable(msg) from None
+    return call("GET", url, None, headers, seconds=seconds, largest=largest)
 
 
 def call(  # noqa: PLR0913  what a request is
@@ -84,22 +58,10 @@ def call(  # noqa: PLR0913  what a request is
 ) -> Answer:
     """Sends *body* by *method*; any status is an answer, with its whole body; *trust* says which certificates are believed (None: the system's).
 
-    Unavailable where the whole of it had not come within *seconds*, or is larger than *largest* bytes.
+    Unavailable where the whole of it had not come within *seconds*, was cut short, or is larger than *largest* bytes.
     """
-    until = monotonic() + seconds
-    request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310  the settings allow http and https only
-    opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=trust))
-    try:
-        with opener.open(request, timeout=max(seconds, 0.001)) as response:
-            return _answer(response.status, response.headers, _whole(response, until, largest, url))
-    except HTTPError as refused:
-        return _refusal(refused, until, largest, url)
-    except URLError as away:
-        msg = f"{origin(url)} did not answer: {_named(away.reason)}"
-        raise Unavailable(msg) from None
-    except (OSError, HTTPException) as away:
-        msg = f"{origin(url)} did not answer: {_named(away)}"
-        raise Unavailable(msg) from None
+    with _sent(method, url, body, headers, monotonic() + seconds, trust) as response:
+        return _answer(response, _whole(response, largest, url))
 
 
 def save(url: str, headers: Mapping[str, str], into: IO[bytes], *, seconds: float, largest: int) -> Answer:
@@ -107,69 +69,133 @@ def save(url: str, headers: Mapping[str, str], into: IO[bytes], *, seconds: floa
 
     Unavailable where the whole of it had not come within *seconds*, was cut short, or is larger than *largest* bytes.
     """
-    until = monotonic() + seconds
-    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  the settings allow http and https only
-    opener = urllib.request.build_opener(_Stay)
+    with _sent("GET", url, None, headers, monotonic() + seconds) as response:
+        if response.status >= 300:
+            return _answer(response, _whole(response, _LARGEST, url))
+        for piece in _pieces(response, largest, url):
+            _written(into, piece, url)
+        return _answer(response, b"")
+
+
+@contextmanager
+def _sent(  # noqa: PLR0913, PLR0917  what a request is
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str], until: float, trust: ssl.SSLContext | None = None
+) -> Iterator[HTTPResponse]:
+    """The response, whatever its status; Unavailable where none comes, or it does not go on, until then."""
+    opener = urllib.request.build_opener(_Stay, _Plain(until), _Tls(until, trust))
     try:
-        with opener.open(request, timeout=seconds) as response:
-            _poured(response, into, until, largest, url)
-            return _answer(response.status, response.headers, b"")
-    except HTTPError as refused:
-        return _refusal(refused, until, _LARGEST, url)
+        request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310  the settings allow http and https only
+        with _opened(opener, request, max(until - monotonic(), 0.001)) as response:
+            yield response
     except URLError as away:
         msg = f"{origin(url)} did not answer: {_named(away.reason)}"
         raise Unavailable(msg) from None
     except (OSError, HTTPException) as away:
         msg = f"{origin(url)} did not answer: {_named(away)}"
         raise Unavailable(msg) from None
+    except ValueError:  # whose words hold the header or the address itself
+        msg = f"{origin(url)} could not be asked: its address or a header holds what HTTP does not take"
+        raise Unavailable(msg) from None
 
 
-def _poured(body: HTTPResponse, into: IO[bytes], until: float, largest: int, url: str) -> None:
-    written = 0
-    while piece := body.read1(_PIECE):
+def _opened(opener: urllib.request.OpenerDirector, request: urllib.request.Request, seconds: float) -> HTTPResponse:
+    try:
+        return cast("HTTPResponse", opener.open(request, timeout=seconds))
+    except HTTPError as refused:
+        return cast("HTTPResponse", refused)  # it reads like one
+
+
+class _Until(RawIOBase):
+    """A socket's stream that ends at a moment: a time-out alone, which counts anew at each byte, would let a far end that drips hold us for ever."""
+
+    def __init__(self, stream: RawIOBase, sock: socket, until: float) -> None:
+        self._stream, self._sock, self._until = stream, sock, until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int | None:
+        left = self._until - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _response(until: float) -> type[HTTPResponse]:
+    class Response(HTTPResponse):
+        def __init__(self, sock: socket, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
+            super().__init__(sock, debuglevel, method, url)
+            self.fp = BufferedReader(_Until(self.fp.detach(), sock, until))
+
+    return Response
+
+
+class _Plain(urllib.request.HTTPHandler):
+    def __init__(self, until: float) -> None:
+        super().__init__()
+        self._until = until
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        class Connection(HTTPConnection):
+            response_class = _response(self._until)
+
+        return self.do_open(Connection, req)
+
+
+class _Tls(urllib.request.HTTPSHandler):
+    def __init__(self, until: float, trust: ssl.SSLContext | None) -> None:
+        super().__init__()
+        self._until, self._trust = until, trust
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        class Connection(HTTPSConnection):
+            response_class = _response(self._until)
+
+        return self.do_open(Connection, req, context=self._trust)
+
+
+def _written(into: IO[bytes], piece: bytes, url: str) -> None:
+    try:
         into.write(piece)
-        written += len(piece)
-        if written > largest:
+    except OSError as full:
+        msg = f"what {origin(url)} sent cannot be written: {_named(full)}"
+        raise Unavailable(msg) from None
+
+
+def _pieces(body: HTTPResponse, largest: int, url: str) -> Iterator[bytes]:
+    read = 0
+    while piece := body.read1(_PIECE):
+        read += len(piece)
+        if read > largest:
             msg = f"{origin(url)} answered more than {largest:,} bytes"
             raise Unavailable(msg)
-        if monotonic() > until:
-            raise TimeoutError
+        yield piece
     if body.length:  # http.client's read1 takes an early end for the end
         msg = f"{origin(url)} ended {body.length:,} bytes early"
         raise Unavailable(msg)
 
 
-def _refusal(refused: HTTPError, until: float, largest: int, url: str) -> Answer:
-    try:
-        with refused:
-            return _answer(refused.code, refused.headers, _whole(refused, until, largest, url))
-    except (OSError, HTTPException) as away:
-        msg = f"{origin(url)} did not answer: {_named(away)}"
-        raise Unavailable(msg) from None
-
-
-def _whole(body: _Body, until: float, largest: int, url: str) -> bytes:
-    """All of *body*; a socket's time-out alone would let a far end that drips hold us for ever."""
-    read = bytearray()
-    while piece := body.read1(_PIECE):
-        read += piece
-        if len(read) > largest:
-            msg = f"{origin(url)} answered more than {largest:,} bytes"
-            raise Unavailable(msg)
-        if monotonic() > until:
-            raise TimeoutError
-    return bytes(read)
+def _whole(body: HTTPResponse, largest: int, url: str) -> bytes:
+    return b"".join(_pieces(body, largest, url))
 
 
 def origin(url: str) -> str:
     """Scheme, host and port of *url*: what may be told of it; paths and queries may hold tokens."""
     parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # none that there is
+        port = ""
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
 
 
-def _answer(status: int, headers: Message, body: _Body | bytes) -> Answer:
-    return Answer(status, {name.lower(): value for name, value in headers.items()}, body if isinstance(body, bytes) else body.read(_LARGEST))
+def _answer(response: HTTPResponse, body: bytes) -> Answer:
+    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
 
 
 def _named(error: object) -> str:

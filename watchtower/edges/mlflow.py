@@ -262,7 +262,7 @@ def _mappings(value: object) -> Iterator[Json]:
 def _json(body: bytes) -> object:
     try:
         return json.loads(body) if body else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -21,11 +21,16 @@ _TOLD = 300
 
 
 def checked(value: SecretStr) -> SecretStr:
-    """An http or https address with a host; ValueError else."""
+    """An http or https address with a host; ValueError else, in words without the address."""
     parts = urlsplit(value.get_secret_value())
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         msg = "an address begins with http:// or https://, and has a host"
         raise ValueError(msg)
+    try:
+        parts.port  # noqa: B018  reading it is the check
+    except ValueError:
+        msg = "an address's port is a number up to 65535"
+        raise ValueError(msg) from None
     return value
 
 
@@ -72,7 +77,7 @@ def told(answer: http.Answer, hiding: Hiding, most: int = _TOLD) -> str:
     text = answer.body.decode(errors="replace")
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = text
     if isinstance(said, dict) and isinstance(said.get("error"), str):
         text = said["error"]

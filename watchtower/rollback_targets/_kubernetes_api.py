@@ -195,7 +195,7 @@ def _reply(answer: Answering, body: bytes, bearer: str) -> Reply:
     """*answer* with its own words, cut, and without the credentials that a proxy may repeat in them."""
     try:
         found = mapping(json.loads(body))
-    except ValueError:
+    except (ValueError, RecursionError):
         if answer.status < 300:
             return Reply(0, {}, "something that is no JSON")
         found = {}

@@ -61,7 +61,8 @@ class Far:
         if doubled:
             msg = f"{self.who} cannot serve {self._model}: {self._hiding.of(doubled[0])}"
             raise RollbackError(msg)
-        rows = [Row(int(each["version"]), str(each.get("state", "")), self._hiding.of(str(each.get("reason", "")))) for each in mine if "version" in each]
+        known = [each for each in mine if str(each.get("version", "")).isdecimal()]
+        rows = [Row(int(each["version"]), str(each.get("state", "")), self._hiding.of(str(each.get("reason", "")))) for each in known]
         return sorted(rows, key=lambda row: row.version)
 
     def config(self, version: int, until: float) -> dict[str, object]:
@@ -117,7 +118,7 @@ class Far:
     def _json(self, answer: http.Answer, what: str) -> object:
         try:
             found: object = json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             msg = f"{self.who} answered no JSON when asked for {what}"
             raise RollbackError(msg) from None
         return found

@@ -122,7 +122,7 @@ class Far:
         where, wanted = self._fields
         try:
             said: object = json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             msg = f"{self.who}: current_url answered no JSON"
             raise RollbackError(msg) from None
         there, version = _found(said, where)

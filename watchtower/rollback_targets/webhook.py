@@ -1,12 +1,14 @@
 """A service of your own that switches: signed JSON over HTTP."""
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -24,6 +26,9 @@ READ_WITHIN = 15.0
 """Seconds that looking alone may take."""
 _MOVED = frozenset({409, 412})
 _KEPT = 2_000
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_TAG = re.compile(r'(W/)?"[\x21\x23-\x7e]*"|[\x21\x23-\x7e]+')
+"""An entity tag (RFC 9110, 8.8.3), or what is one between quotation marks."""
 
 
 class Webhook(RollbackTarget):
@@ -171,6 +176,9 @@ class WebhookSession:
         if self._settings.if_match and not state.token:
             msg = f"{self._far.who}: if_match is set, but current_url gives no token: nothing was switched"
             raise RollbackError(msg)
+        if self._settings.if_match and not _TAG.fullmatch(state.token):
+            msg = f"{self._far.who}: if_match is set, but the token that current_url gives cannot stand in a header: nothing was switched"
+            raise RollbackError(msg)
 
     def _asked_to(self, action: str, candidate: str, state: State, key: str) -> Asked:
         """A switch from exactly *state*."""
@@ -181,7 +189,8 @@ class WebhookSession:
     def _asked(self, action: str, said: Mapping[str, object], key: str, matching: str = "") -> Asked:
         at = self._clock.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         body = {"action": action, "model": self._model, **said, "key": key, "time": at}
-        return Asked(json.dumps(body, ensure_ascii=False).encode(), f"{key or uuid.uuid4().hex}-{action}", matching)
+        called = quote(key, safe=_PRINTABLE) or uuid.uuid4().hex  # a model's name is in the key, and headers are ASCII
+        return Asked(json.dumps(body, ensure_ascii=False).encode(), f"{called}-{action}", matching)
 
     def _post(self, asked: Asked, until: float, candidate: str | None, expected: str | None) -> dict[str, object]:
         """Posts until it is taken; between tries it looks whether an earlier one was (*candidate*: what is named then)."""

@@ -9,10 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.end_to_end.running import COMMAND
 from watchtower.cli.main import main
+from watchtower.cli.rollback import _held
+from watchtower.config.reader import read_settings
+from watchtower.nouns.errors import RollbackError
 from watchtower.nouns.step import Step
+from watchtower.programs.rollback import by_hand
 from watchtower.store import Store
 
 SETTINGS = """
@@ -188,3 +193,19 @@ def test_with_a_daemon_the_command_records_and_follows_what_it_does(folder: Path
     told = json.loads(out)
     assert (code, told["step"], told["from"], told["to"], told["switched"]) == (0, str(Step.ROLLED_BACK), "2", "1", True), err
     assert (folder / "models" / "current").readlink() == Path("1")
+
+
+def test_what_was_overtaken_while_a_person_thought_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with by_hand(read_settings(folder / "watchtower.yaml"), "fraud", acting=True) as hand:
+        wish = hand.look("1")
+        assert not wish.asked.guards
+        first = hand.ask(wish)
+        held = hand.ask(wish)
+        assert (first.step, held.step) == (Step.SWITCHING, Step.HELD)
+        with pytest.raises(typer.Exit):
+            _held(wish, held, as_json=False)
+        assert capsys.readouterr().err.startswith(f"held: one at a time: plan {first.id} of fraud is switching, 1 open plan >= 1")
+        (folder / "models" / "current").unlink()
+        (folder / "models" / "current").symlink_to("1")
+        with pytest.raises(RollbackError, match="fraud is at 1 by now: somebody else switched meanwhile"):
+            hand.ask(wish)

@@ -110,6 +110,8 @@ def test_a_refusal_ends_the_plan(address: str, store: Store) -> None:
         ("incidents/fraud-i1/approve", b" " * 10_001, 413),
         ("freeze", {"model": "fraudd"}, 404),
         ("freeze", {"for": "soon"}, 400),
+        ("freeze", {"for": "0s"}, 400),
+        ("freeze", {"for": "900000000d"}, 400),
         ("thaw", {"model": "fraud"}, 409),
     ],
 )
@@ -121,13 +123,25 @@ def test_what_is_not_meant_or_not_readable_changes_nothing(address: str, store: 
 
 @pytest.mark.parametrize(
     ("headers", "code"),
-    [({}, 401), ({"Authorization": "Bearer third"}, 401), ({"Authorization": "Bearer first", "Sec-Fetch-Site": "cross-site"}, 403)],
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer third"}, 401),
+        ({"Authorization": "Bearer first", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Authorization": "Bearer first", "Origin": "https://elsewhere.example"}, 403),
+    ],
 )
 @pytest.mark.parametrize("path", ["incidents/fraud-i1/approve", "incidents/fraud-i1/reject", "freeze", "thaw"])
 def test_nobody_acts_without_a_token_or_from_another_sites_page(address: str, store: Store, path: str, headers: dict[str, str], code: int) -> None:
     assert post(address, path, None, headers)[0] == code
     assert store.plans.plan("fraud-p1").step is Step.AWAITING_APPROVAL
     assert store.freezes.all(at(1)) == []
+
+
+def test_a_page_of_ours_may_and_what_is_said_stands_on_one_line(address: str, store: Store) -> None:
+    said = {"by": "bob\nplan_moved model=fraud", "reason": "a\x1b[2J\tb"}
+    assert post(address, "freeze", said, {"Authorization": "Bearer first", "Origin": address})[0] == 200
+    (frozen,) = store.freezes.all(at(1))
+    assert (frozen.by, frozen.reason) == ("bob plan_moved model=fraud (token 1)", "a [2J b")
 
 
 def test_freeze_and_thaw(address: str, store: Store) -> None:

@@ -192,6 +192,7 @@ def test_a_gate_that_does_not_exist_and_a_body_that_is_none_are_refused() -> Non
         assert client.post("/api/v1/judgements/fraud", json={"metadata": {"gate": "back"}}).status_code == 400
         assert client.post("/api/v1/judgements/fraud", content=b"[1]").status_code == 400
         assert client.get("/api/v1/judgements/fraud?rows=none").status_code == 400
+        assert client.post("/api/v1/judgements/fraud", json={"metadata": {"rows": "9" * 5_000}}).status_code == 400
 
 
 def test_a_token_is_needed_and_flagger_may_carry_it_in_its_metadata_or_address(tmp_path: Path) -> None:

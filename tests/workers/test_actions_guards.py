@@ -14,12 +14,14 @@ from watchtower.core.guards import Freeze
 from watchtower.nouns.decision import DecisionKind
 from watchtower.nouns.errors import Fenced, ShadowError
 from watchtower.nouns.facts import Fact, Fired
-from watchtower.nouns.limits import Limits
+from watchtower.nouns.limits import AS_USUAL, Limits
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.settings import GuardSettings
 from watchtower.nouns.step import Step
 from watchtower.store import Store
 from watchtower.workers.actions import Actions
+from watchtower.workers.approvals import Person
+from watchtower.workers.asking import HandDesk
 from watchtower.workers.guarding import Guarding, Steering
 from watchtower.workers.switching import Switching
 
@@ -124,6 +126,20 @@ def test_what_a_freeze_held_gets_one_fresh_trial_once_it_is_thawed(store: Store)
     assert kinds(store, plan) == ["fired", "judged", "cleared"]
     assert store.plans.plan(plan.id).cleared
     assert not worker.step(at(4))
+
+
+def test_what_a_person_asked_for_in_vain_meanwhile_hides_nothing(store: Store) -> None:
+    plan, far = begin(store), Far()
+    freeze(store)
+    worker = actions(store, far)
+    worker.step(at(0))
+    desk = HandDesk(store, worker.guarding, "directory", AS_USUAL)
+    wish = desk.look("fraud", "1", Person("ana", "cli"), at(1))
+    assert desk.ask(wish, at(1)).step is Step.HELD
+    store.freezes.thaw("fraud", by="ana@host", origin="cli host", now=at(2))
+    evaluate(store, 3)
+    assert worker.step(at(3))
+    assert kinds(store, plan) == ["fired", "judged", "cleared"]
 
 
 @pytest.mark.parametrize("change", ["resolved", "another live version"])

@@ -94,7 +94,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     intake.took, intake.seen = ears.took, ears.seen
     intake.folder.counted = counts_ids(ears.book)
     evaluator = build_evaluator(settings, store, references, ears.book, ears.evaluated, ears.stopping)
-    evaluator.settings, evaluator.ready = loaded.digest, build_ready(store)
+    evaluator.settings, evaluator.ready = loaded.digest, build_ready(settings, store)
     store.evaluations.hearers = tuple(settings.notifiers) if settings.tell.deployments else None
     evaluator.took, evaluator.always = ears.took, SHOWN | (LABELLED if settings.labels is not None else frozenset())
     analyst = build_analyst(settings, store, references, WAITS)

@@ -28,11 +28,11 @@ def build_drills(settings: Settings, store: Store, metrics: Metrics) -> Drills:
     return Drills(store, course, settings.drill.every, heard)
 
 
-def build_ready(store: Store) -> Callable[[str], float | str]:
-    """What the measure `version.rollback_ready` reads: 1 or 0, or that there was no drill."""
+def build_ready(settings: Settings, store: Store) -> Callable[[str], float | str]:
+    """What the measure `version.rollback_ready` reads: 1 or 0, or that there was no drill, or nothing to go back with any more."""
 
     def ready(model: str) -> float | str:
-        drilled = store.drills.load(model)
+        drilled = None if settings.model(model).rollback is None else store.drills.load(model)
         return NO_DRILL if drilled is None else float(drilled.ready)
 
     return ready

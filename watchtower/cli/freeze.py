@@ -20,7 +20,8 @@ def freeze(
     as_json: Json = False,
 ) -> None:
     """Keep Watchtower from switching anything, for a model or for all; evidence is still gathered and told. Works with and without a daemon."""
-    from watchtower.programs.freezing import FreezeDesk, span_of
+    from watchtower.nouns.written import span_of
+    from watchtower.programs.freezing import FreezeDesk
 
     try:
         until = None if lasting is None else span_of(lasting)

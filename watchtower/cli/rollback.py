@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from watchtower.cli.options import Config, Json
+from watchtower.nouns.plan import Plan
 from watchtower.nouns.step import Step
 from watchtower.programs.rollback import ByHand, Came, by_hand
 from watchtower.workers.asking import Wish
@@ -32,7 +33,7 @@ def rollback(  # noqa: PLR0913, PLR0917  the words of the command line
 ) -> None:
     """Go back by hand under the guards, and follow it until the traffic shows it; 13 where a guard holds."""
     from watchtower.config.reader import read_settings
-    from watchtower.programs.freezing import span_of
+    from watchtower.nouns.written import span_of
 
     try:
         limit = None if within is None else span_of(within)
@@ -49,7 +50,7 @@ def rollback(  # noqa: PLR0913, PLR0917  the words of the command line
             _confirm(wish, yes=yes)
         plan = hand.ask(wish)
         if plan.step is Step.HELD:
-            _held(wish, plan.id, as_json=as_json)
+            _held(wish, plan, as_json=as_json)
         with _bar(as_json=as_json) as bar:
             task = None if bar is None else bar.add_task("switching", total=1.0)
 
@@ -101,8 +102,10 @@ def _confirm(wish: Wish, *, yes: bool) -> None:
         raise typer.Exit(1)
 
 
-def _held(wish: Wish, plan: str, *, as_json: bool) -> None:
-    _say({"step": "held", "plan": plan, **_of(wish)}, f"held: {'; '.join(wish.asked.guards)}", as_json=as_json, fine=False)
+def _held(wish: Wish, plan: Plan, *, as_json: bool) -> None:
+    """By the guards of the plan as it was recorded: it may have been asked for again since *wish*."""
+    told = {"step": "held", "plan": plan.id, **_of(wish), "guards": list(plan.guards)}
+    _say(told, f"held: {'; '.join(plan.guards)}", as_json=as_json, fine=False)
     raise typer.Exit(HELD)
 
 

@@ -28,6 +28,19 @@ def duration(value: object) -> object:
         raise ValueError(msg) from None
 
 
+LONGEST = timedelta(days=3650)
+"""Nobody means more; and a moment that far ahead can always be said."""
+
+
+def span_of(text: str) -> timedelta:
+    """Reads ``2h``; ValueError where it is none, nothing at all, or longer than ten years."""
+    found = duration(text)
+    if not isinstance(found, timedelta) or not timedelta(0) < found <= LONGEST:
+        msg = f"{text!r} is no time at all" if found == timedelta(0) else f"{text!r} is longer than {LONGEST.days} days: leave it out"
+        raise ValueError(msg)
+    return found
+
+
 Duration = Annotated[
     timedelta, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? ?(ms|s|m|h|d)$", "examples": ["30s", "5m"]})
 ]

@@ -13,7 +13,6 @@ from watchtower.core.guards import Freeze
 from watchtower.edges.clock import Clock
 from watchtower.nouns.errors import ConfigError, Problem
 from watchtower.nouns.place import Place
-from watchtower.nouns.written import duration
 from watchtower.programs.people import origin, who
 from watchtower.store import Store
 from watchtower.store.freezes import EVERY, freeze_json
@@ -36,15 +35,6 @@ class Made:
     def plain(self) -> dict[str, object]:
         """For ``--json``."""
         return {"frozen": freeze_json(self.freeze), "daemon": self.daemon}
-
-
-def span_of(text: str) -> timedelta:
-    """Reads ``2h``; ValueError where it is none, or nothing."""
-    found = duration(text)
-    if not isinstance(found, timedelta) or found <= timedelta(0):
-        msg = f"{text!r} is no time at all"
-        raise ValueError(msg)
-    return found
 
 
 @dataclass(slots=True)

@@ -73,9 +73,19 @@ class ByHand:
                 return self._desk().ask(wish, self.clock.now())
             except Fenced as fenced:
                 log.info("rollback_asked_again model=%s reason=%s", self.model, fenced)
-                wish = self.look(wish.asked.candidate, wish.asked.reason)
+                wish = self._again(wish)
         msg = f"{self.model} moved {_TRIES} times while it was asked: try again"
         raise RollbackError(msg)
+
+    def _again(self, wish: Wish) -> Wish:
+        """The same wish, looked at anew; RollbackError where it has become idle or impossible."""
+        fresh = self.look(wish.asked.candidate, wish.asked.reason)
+        if fresh.done:
+            msg = f"{self.model} is at {wish.asked.candidate} by now: somebody else switched meanwhile, and nothing was done"
+            raise RollbackError(msg)
+        if fresh.objections:
+            raise RollbackError("; ".join(fresh.objections))
+        return fresh
 
     def follow(self, plan: Plan, within: timedelta | None, said: Said, waited: Callable[[float, float, str], None]) -> Came:
         """Follows *plan* to its end, at most *within* (None: as long as its steps may take); *said* hears what is told, *waited* (seconds, of, step)."""
@@ -107,7 +117,7 @@ class ByHand:
             log.warning("versions_unread model=%s reason=%s", self.model, away)
             return
         if to not in there:
-            msg = f"{self.model} has no version {to!r}: {', '.join(there) or 'the store of models is empty'}"
+            msg = f"{self.model} has no version {to!r}: {'there are ' + ', '.join(there) if there else 'the store of models is empty'}"
             raise RollbackError(msg)
 
     def _desk(self) -> HandDesk:

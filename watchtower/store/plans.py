@@ -25,6 +25,8 @@ from watchtower.store.lease import Lease
 from watchtower.store.memories import add_decisions, load_incident, load_memory, put_incident, put_memory
 from watchtower.store.tables import incidents, plans
 
+BY_HAND = "-hand-"
+"""Stands behind the model in the id of what a person asked for."""
 _REMEMBERED = 50
 _MOMENTS = {"judged": "verdict", "switched": "switched", "serving": "serving", "faded": "serving", "fired": "trial"}
 
@@ -52,9 +54,11 @@ class PlanRows:
         return [decode(body, Plan) for body in found]
 
     def held_plans(self) -> list[Plan]:
-        """The newest plan of each model, where guards hold it that have not cleared yet."""
+        """The newest plan of each model, where guards hold it that have not cleared yet; what a person asked for in vain is none of them."""
         newer = plans.alias()
-        last = sa.select(sa.func.max(newer.c.opened_at)).where(newer.c.model == plans.c.model).scalar_subquery()
+        asked = sa.func.substr(newer.c.id, 1, sa.func.length(newer.c.model) + len(BY_HAND)) == newer.c.model + BY_HAND
+        in_vain = sa.and_(newer.c.step == str(Step.HELD), asked)
+        last = sa.select(sa.func.max(newer.c.opened_at)).where(newer.c.model == plans.c.model, ~in_vain).scalar_subquery()
         with self._database.reading() as tx:
             found = tx.execute(sa.select(plans.c.body).where(plans.c.step == str(Step.HELD), plans.c.opened_at == last).order_by(plans.c.model)).scalars().all()
         return [plan for plan in (decode(body, Plan) for body in found) if plan.guards and not plan.cleared and not plan.by]

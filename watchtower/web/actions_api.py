@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from watchtower.core.guards import Freeze
 from watchtower.nouns.errors import Unavailable
-from watchtower.nouns.written import duration
+from watchtower.nouns.written import span_of
 from watchtower.store.freezes import FreezeRows, freeze_json
 from watchtower.web.labels_api import OffLoop
 from watchtower.workers.approvals import ApprovalDesk, Person, Said
@@ -128,19 +128,24 @@ def _thaw(desk: ActionsDesk, body: _Freeze, person: Person) -> Response:
 
 def _lasting(text: str | None) -> timedelta | None:
     try:
-        found = None if text is None else duration(text)
+        return None if text is None else span_of(text)
     except ValueError as wrong:
         raise HTTPException(400, f"for: {wrong}") from wrong
-    return found if isinstance(found, timedelta) else None
 
 
 def _person(desk: ActionsDesk, request: Request, by: str, reason: str) -> Person:
     """Who asks: *by* as the body says, with which token, and from which address."""
     if len(by) > _LONGEST or len(reason) > _LONGEST:
         raise HTTPException(400, f"by and reason have at most {_LONGEST} characters")
+    by, reason = _line(by), _line(reason)
     used = desk.token(request.headers.get("authorization")) or "token"
     address = request.client.host if request.client is not None else "unknown"
     return Person(f"{by} ({used})" if by else used, f"api {address}", reason)
+
+
+def _line(text: str) -> str:
+    """*text* on one line, as the log and the audit list it."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def _kept(ask: Callable[[], Body]) -> Body:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
@@ -79,9 +80,15 @@ class _Rooms:
         """403 where nobody may change anything, or another site's page asks; 401 where a token is needed and not given."""
         if self.tokens is None:
             raise HTTPException(403, "nothing can be posted without tokens: write some into a file and set server.tokens_file")
-        if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"} or _elsewhere(request):
             raise HTTPException(403, "a page of another site asks")
         self.guard(request)
+
+
+def _elsewhere(request: Request) -> bool:
+    """Whether a browser that does not say `Sec-Fetch-Site` names another origin: it would send a remembered password along."""
+    origin = request.headers.get("origin")
+    return origin is not None and "sec-fetch-site" not in request.headers and urlsplit(origin).netloc != request.headers.get("host", "")
 
 
 def _answer(ask: Callable[[], Answer], loop: AbstractEventLoop, answer: "Future[Answer]") -> None:
@@ -175,8 +182,8 @@ def _api(rooms: _Rooms) -> list[Route]:
 def _limit(request: Request) -> int:
     """`limit` of the query, 1 to 500; 400 where it is no such number."""
     text = request.query_params.get("limit", "60")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_WINDOWS):
-        raise HTTPException(400, f"limit must be a number from 1 to {_MOST_WINDOWS}, not {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_MOST_WINDOWS)) and 1 <= int(text) <= _MOST_WINDOWS):
+        raise HTTPException(400, f"limit must be a number from 1 to {_MOST_WINDOWS}, not {text[:40]!r}")
     return int(text)
 
 

@@ -90,6 +90,6 @@ def _rows(text: object) -> int:
     if text is None:
         return ENOUGH
     written = str(text)
-    if not (written.isascii() and written.isdigit() and 1 <= int(written) <= _MOST_ROWS):
+    if not (written.isascii() and written.isdigit() and len(written) <= len(str(_MOST_ROWS)) and 1 <= int(written) <= _MOST_ROWS):
         raise HTTPException(400, f"rows must be a number from 1 on, not {written[:40]!r}")
     return int(written)

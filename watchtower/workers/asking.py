@@ -14,6 +14,7 @@ from watchtower.nouns.memory import Memory
 from watchtower.nouns.plan import Plan
 from watchtower.rollback_targets import Switch
 from watchtower.store import Store
+from watchtower.store.plans import BY_HAND
 from watchtower.workers.approvals import Person
 from watchtower.workers.guarding import Guarding
 
@@ -82,11 +83,11 @@ class HandDesk:
         stamp = f"{now:%Y%m%dT%H%M%S}"
         if asked.guards:
             incident_id = memory.incident.id if memory.incident is not None else ""
-            move = planning.ask(replace(asked, incident=incident_id), f"{asked.model}-hand-{stamp}-{now.microsecond:06d}", incident_id, now)
+            move = planning.ask(replace(asked, incident=incident_id), f"{asked.model}{BY_HAND}{stamp}-{now.microsecond:06d}", incident_id, now)
             return self.store.plans.begin(replace(asked, incident=incident_id), move, None, now)
-        incident = _incident(memory, f"{asked.model}-hand-{stamp}", now, self.hearers)
+        incident = _incident(memory, f"{asked.model}{BY_HAND}{stamp}", now, self.hearers)
         fact = replace(asked, incident=incident.id)
-        move = planning.ask(fact, f"{incident.id}-hand-{stamp}", incident.id, now)
+        move = planning.ask(fact, f"{incident.id}{BY_HAND}{stamp}", incident.id, now)
         return self.store.plans.begin(fact, move, incidents.noted(incident, now, "note", move.note), now)
 
     def _asked(self, model: str, to: str) -> tuple[str | None, Sequence[str]]:

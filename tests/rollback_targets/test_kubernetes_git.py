@@ -2,11 +2,13 @@
 
 import base64
 import os
+import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -176,6 +178,62 @@ def test_whoever_pushes_between_fetch_and_push_is_not_overwritten(upstream: Upst
         upstream.commit(FILE, TEXT % "4")
         assert repository.push(head, "1", "back", dry_run=False).moved
     assert upstream.now() == TEXT % "4"
+
+
+def git_that(at: Path, monkeypatch: pytest.MonkeyPatch, *first_push: str) -> None:
+    """A git that does what *first_push* says (`git` is the real one, `$@` its arguments) in place of the first push."""
+    real = shutil.which("git")
+    at.mkdir()
+    script = ["#!/bin/sh", f'git() {{ {real} "$@"; }}', f'if [ "$1" = push ] && mkdir "{at}/pushed" 2>/dev/null; then', *first_push, "fi", f'exec {real} "$@"']
+    (at / "git").write_text("\n".join(script) + "\n")
+    (at / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{at}:{os.environ['PATH']}")
+
+
+def test_pushes_of_other_files_between_fetch_and_push_do_not_matter(
+    strict: StrictCluster, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owned(strict)
+    target = session(strict, upstream, tmp_path)
+    token = target.state().token
+    commit = "git -c user.name=S -c user.email=s@x commit -qm other"
+    somebody = f'(cd "{upstream.clone}"; echo x >README; git add README; {commit}; git push -q origin main)'
+    git_that(tmp_path / "bin", monkeypatch, somebody)
+    with argo(strict, upstream):
+        assert target.switch_to("1", expected="2", token=token, key="plan-7").changed
+    assert upstream.log() == ["Watchtower: Back to version 1 from 2", "S: other", "Somebody: somebody's"]
+
+
+def test_a_push_whose_answer_was_lost_is_not_pushed_again(strict: StrictCluster, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owned(strict)
+    target = session(strict, upstream, tmp_path)
+    git_that(tmp_path / "bin", monkeypatch, 'git "$@" >/dev/null 2>&1', "echo 'fatal: the remote end hung up unexpectedly' >&2", "exit 128")
+    with pytest.raises(RollbackError, match="could not be pushed: fatal: the remote end hung up") as lost:
+        target.switch_to("1", expected="2", key="plan-7")
+    assert lost.value.retryable
+    with argo(strict, upstream):
+        assert target.switch_to("1", expected="2", key="plan-7") == Switch("1", "1", changed=False)
+    assert len(upstream.log()) == 2
+
+
+@pytest.mark.parametrize("candidate", ["../1", "-1", "1 # x", "1@sha256:" + "0" * 64, "evil/fraud:1"])
+def test_a_name_that_would_lead_elsewhere_is_not_committed(strict: StrictCluster, upstream: Upstream, tmp_path: Path, candidate: str) -> None:
+    owned(strict)
+    target = session(strict, upstream, tmp_path)
+    with pytest.raises(RollbackError, match="cannot stand in"):
+        target.switch_to(candidate, expected="2")
+    assert "cannot stand in" in target.ready(candidate)[0]
+    assert upstream.log() == ["Somebody: somebody's"]
+
+
+def test_what_would_be_read_as_something_else_is_not_committed(upstream: Upstream) -> None:
+    upstream.commit("tagged.yaml", "a: !!str 7\n")
+    repository = Repository(Git.model_validate(settings(upstream, file="tagged.yaml", at=["a"])))
+    with repository.head() as head:
+        broken = replace(head, place=replace(head.place, end=head.place.end - 1))
+        with pytest.raises(RollbackError, match="cannot be written there"):
+            repository.push(broken, "v1", "back", dry_run=False)
+    assert upstream.now("tagged.yaml") == "a: !!str 7\n"
 
 
 def test_a_push_that_the_repository_declines_is_an_error(upstream: Upstream) -> None:

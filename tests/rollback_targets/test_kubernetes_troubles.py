@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.rollback_targets.kube_worlds import AT, IMAGE, deployment, fraud, opened
+from tests.rollback_targets.kube_worlds import AT, IMAGE, deployment, fraud, opened, written
 from tests.servers.kube_strict import StrictCluster, Trouble
 from watchtower.nouns.errors import RollbackError
 from watchtower.rollback_targets import Switch
@@ -180,6 +180,18 @@ def test_an_image_that_is_not_as_written_names_nothing(strict: StrictCluster, tm
     strict.create("deployments", deployment("elsewhere.example/fraud:2"))
     with pytest.raises(RollbackError, match=r"no image like registry.example/fraud:\{version\}: the images are elsewhere.example/fraud:2"):
         opened(strict, tmp_path).current()
+
+
+@pytest.mark.parametrize("candidate", ["../1", "-rf", "1 2", "evil/fraud:1", "1@sha256:" + "0" * 64, ""])
+@pytest.mark.parametrize("naming", [{"image": IMAGE}, {"label": "model-version"}])
+def test_a_name_that_would_lead_elsewhere_is_not_written(strict: StrictCluster, tmp_path: Path, naming: dict[str, str], candidate: str) -> None:
+    fraud(strict, "1")
+    before = written(strict.get("deployments", "fraud"))
+    target = opened(strict, tmp_path, by="patch", version=naming)
+    with pytest.raises(RollbackError, match="cannot stand in"):
+        target.switch_to(candidate, expected="1")
+    assert "cannot stand in" in target.ready(candidate)[0]
+    assert written(strict.get("deployments", "fraud")) == before
 
 
 def test_a_label_that_selects_the_pods_cannot_be_switched(strict: StrictCluster, tmp_path: Path) -> None:

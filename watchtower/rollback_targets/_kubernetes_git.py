@@ -16,9 +16,11 @@ from watchtower.edges import commands
 from watchtower.edges.secrets import Secret
 from watchtower.nouns.errors import RollbackError, Unavailable
 from watchtower.nouns.written import Duration, Frozen, PathText
+from watchtower.rollback_targets._hiding import Hiding
 from watchtower.rollback_targets._kubernetes_yaml import Place, find, written
 
 _REJECTED = (b"non-fast-forward", b"fetch first", b"stale info", b"cannot lock ref", b"failed to update ref")
+_PASSING = (b"could not resolve host", b"connection", b"timed out", b"hung up", b"disconnect", b"early eof", b"returned error: 5", b"returned error: 429")
 _PLAIN = ("core.hooksPath=/dev/null", "core.symlinks=false", "core.autocrlf=false", "commit.gpgSign=false")
 """No hook runs, no link is made, no line ending changes, nobody is asked for a key."""
 _NOT_OURS = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"})
@@ -136,7 +138,9 @@ class Repository:
     def push(self, head: Head, value: str, message: str, *, dry_run: bool) -> Pushed:
         """Commits *value* at the place and pushes without force: where the branch has moved on, nothing is written."""
         given = self._settings
-        (head.folder / given.file).write_text(written(head.text, head.place, value), encoding="utf-8", newline="")
+        content = written(head.text, head.place, value)
+        self._checked(content, value)
+        (head.folder / given.file).write_text(content, encoding="utf-8", newline="")
         name, _, address = given.author.partition("<")
         who = ["-c", f"user.name={name.strip()}", "-c", f"user.email={address.rstrip('> ')}"]
         self._git(head.folder, [*who, "commit", "--quiet", "--no-verify", "--message", message, "--", given.file])
@@ -147,8 +151,18 @@ class Repository:
             return Pushed(commit)
         if any(word in done.out + done.err for word in _REJECTED):
             return Pushed(commit, moved=True)
-        msg = f"{self.what} could not be pushed: {_last(done)}"
-        raise RollbackError(msg)
+        msg = f"{self.what} could not be pushed: {self._last(done)}"
+        raise RollbackError(msg, retryable=_passes(done))
+
+    def _checked(self, content: str, value: str) -> None:
+        """RollbackError where the text that is about to be committed would say anything but *value*."""
+        try:
+            said = find(content, self._settings.at, self._settings.document).value
+        except ValueError as bad:
+            said = str(bad)
+        if said != value:
+            msg = f"{self.what}: {value!r} cannot be written there, it would read {said!r}: nothing was switched"
+            raise RollbackError(msg)
 
     def _seen(self, folder: Path, commit: str) -> Head:
         given = self._settings
@@ -171,8 +185,8 @@ class Repository:
     def _git(self, folder: Path, arguments: Sequence[str]) -> str:
         done = self._call(folder, arguments)
         if done.code != 0:
-            msg = f"{self.what} cannot be reached: git said {_last(done)}"
-            raise RollbackError(msg)
+            msg = f"{self.what} cannot be reached: git said {self._last(done)}"
+            raise RollbackError(msg, retryable=_passes(done))
         return done.out.decode(errors="replace")
 
     def _call(self, folder: Path, arguments: Sequence[str]) -> commands.Ran:
@@ -187,7 +201,7 @@ class Repository:
             raise RollbackError(msg)
         if done.code is None:
             msg = f"{self.what} cannot be reached: git took more than {seconds:.0f} s"
-            raise RollbackError(msg)
+            raise RollbackError(msg, retryable=True)
         return done
 
     def _environment(self) -> Mapping[str, str]:
@@ -202,16 +216,26 @@ class Repository:
         own.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
         if self._token is None:
             return own
-        try:
-            pair = f"{self._settings.username}:{self._token.get()}"
-        except Unavailable as missing:
-            raise RollbackError(str(missing)) from None
-        header = "Authorization: Basic " + base64.b64encode(pair.encode()).decode()
+        header = f"Authorization: Basic {self._secrets()[0]}"
         return own | {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": header}
 
+    def _secrets(self) -> Sequence[str]:
+        """The token with its user, as it is sent, and the token."""
+        if self._token is None:
+            return ()
+        try:
+            token = self._token.get()
+        except Unavailable as missing:
+            raise RollbackError(str(missing)) from None
+        return base64.b64encode(f"{self._settings.username}:{token}".encode()).decode(), token
 
-def _last(done: commands.Ran) -> str:
-    """The line that says why: what was rejected, what was fatal, else the last one."""
-    lines = [line.strip() for line in (done.out + done.err).decode(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("!", "fatal:", "remote:"))]
-    return (telling or lines or ["nothing"])[-1].replace("\t", " ")[:300]
+    def _last(self, done: commands.Ran) -> str:
+        """The line that says why: what was rejected, what was fatal, else the last one; without secrets, which a server may repeat."""
+        lines = [line.strip() for line in (done.out + done.err).decode(errors="replace").splitlines() if line.strip()]
+        telling = [line for line in lines if line.startswith(("!", "fatal:", "remote:"))]
+        return Hiding(self._secrets()).of((telling or lines or ["nothing"])[-1].replace("\t", " "))[:300]
+
+
+def _passes(done: commands.Ran) -> bool:
+    """Whether git failed for what may pass; then a push may have arrived all the same."""
+    return any(word in (done.out + done.err).lower() for word in _PASSING)

@@ -6,15 +6,20 @@ from watchtower.nouns.errors import RollbackError
 from watchtower.rollback_targets import State, Switch
 from watchtower.rollback_targets._errors import Moved
 from watchtower.rollback_targets._kubernetes_git import Git, Head, Repository
+from watchtower.rollback_targets._kubernetes_naming import Naming
 from watchtower.rollback_targets._kubernetes_session import ObjectSession
+
+ATTEMPTS = 5
+"""How often the file is committed anew because the branch was pushed to in between."""
 
 
 class GitOpsSession:
     """An object whose version is written in git. The cluster is only read; the file is the place where the compare-and-set happens."""
 
-    def __init__(self, settings: Git, cluster: ObjectSession) -> None:
+    def __init__(self, settings: Git, cluster: ObjectSession, naming: Naming) -> None:
         self._settings = settings
         self._cluster = cluster
+        self._naming = naming
         self._repository = Repository(settings)
 
     def current(self) -> str | None:
@@ -42,19 +47,27 @@ class GitOpsSession:
         before = self._cluster.read()
         if (named := self._cluster.named(before)) not in {candidate, expected}:
             raise Moved(self._cluster.what, expected, named)
-        detail = {**self._repository.told, "key": key}
-        with self._repository.head() as head:
-            changed = head.version != candidate
-            if changed:
-                self._expect(head, expected, token)
-                message = f"Back to version {candidate} from {expected}\n\nWatchtower, plan {key or 'by hand'}"
-                pushed = self._repository.push(head, self._settings.value.replace("{version}", candidate), message, dry_run=dry_run)
-                if pushed.moved:
-                    raise Moved(self._repository.what, expected, head.version, since="was pushed to since it was read")
-                detail |= {"parent": head.commit} | ({} if dry_run else {"commit": pushed.commit})
+        written = self._written(candidate, expected, token, f"Watchtower, plan {key or 'by hand'}", dry_run=dry_run)
         if not dry_run:
             self._cluster.follow(candidate, before, before, late_sync=True)
-        return Switch(expected if changed else candidate, candidate, changed=changed, dry_run=dry_run, detail=detail)
+        detail = {**self._repository.told, "key": key, **(written or {})}
+        return Switch(candidate if written is None else expected, candidate, changed=written is not None, dry_run=dry_run, detail=detail)
+
+    def _written(self, candidate: str, expected: str | None, token: str, signed: str, *, dry_run: bool) -> dict[str, object] | None:
+        """The commit that was pushed; None where the file names *candidate* already. Pushes of other files in between do not matter."""
+        self._naming.spell(candidate)
+        for _ in range(ATTEMPTS):
+            with self._repository.head() as head:
+                if head.version == candidate:
+                    return None
+                token = token or head.commit
+                self._expect(head, expected, token)
+                message = f"Back to version {candidate} from {expected}\n\n{signed}"
+                pushed = self._repository.push(head, self._settings.value.replace("{version}", candidate), message, dry_run=dry_run)
+                if not pushed.moved:
+                    return {"parent": head.commit} if dry_run else {"parent": head.commit, "commit": pushed.commit}
+        msg = f"{self._repository.what} was pushed to {ATTEMPTS} times while we tried: nothing was switched"
+        raise RollbackError(msg, retryable=True)
 
     def ready(self, candidate: str) -> Sequence[str]:
         """Whether the cluster can be read, the file names a version, and a push would be taken (`git push --dry-run`)."""
@@ -67,7 +80,7 @@ class GitOpsSession:
             with self._repository.head() as head:
                 if head.version is None:
                     missing.append(f"{self._repository.what} has {head.place.value!r}, which is not as {self._settings.value!r} says")
-                elif head.version != candidate:
+                elif self._naming.spell(candidate) and head.version != candidate:
                     self._repository.push(head, self._settings.value.replace("{version}", candidate), "rehearsed", dry_run=True)
         except RollbackError as wrong:
             missing.append(str(wrong))

@@ -16,6 +16,9 @@ TEMPLATE = ("spec", "template")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _WHOLE = r"(?P<version>\S+)"
 _PART = r"(?P<version>[^\s/@]+)"
+_TAG = re.compile(r"\w[\w.:-]*", re.ASCII)
+"""A tag, or a digest with its algorithm."""
+_LABEL = re.compile(r"(?=.{1,63}\Z)[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", re.ASCII)
 
 
 class Naming(Frozen):
@@ -54,8 +57,13 @@ class Naming(Frozen):
         return self.image or self.pattern
 
     def spell(self, version: str) -> str:
-        """What is written for *version*."""
-        return self.written.replace(MARK, version)
+        """What is written for *version*; RollbackError where it would not be read as that version again: names come from logs, and may lead elsewhere."""
+        value = self.written.replace(MARK, version)
+        fits = _LABEL.fullmatch(value) is not None if self.label or self.selector else not self.image or _TAG.fullmatch(version) is not None
+        if not fits or self.read(value) != version:
+            msg = f"version {version!r} cannot stand in {self.written!r}: nothing was switched"
+            raise RollbackError(msg)
+        return value
 
     def read(self, value: str) -> str | None:
         """The version that *value* names, None where it is not as the pattern says. A pinned image (`…:7@sha256:…`) names its tag's version."""

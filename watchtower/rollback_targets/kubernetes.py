@@ -76,7 +76,7 @@ class Kubernetes(RollbackTarget):
         """Prepares; touches nothing. RollbackError where the client library is missing."""
         api = Api(self.kubeconfig, self.context, self.namespace, seconds=self.answer_within.total_seconds())
         cluster = self._object(api)
-        return cluster if self.git is None else GitOpsSession(self.git, cluster)
+        return cluster if self.git is None else GitOpsSession(self.git, cluster, self.version)
 
     def _object(self, api: Api) -> ObjectSession:
         seconds = self.time_limit.total_seconds()

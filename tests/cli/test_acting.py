@@ -1,17 +1,19 @@
 """freeze, thaw, clear, approve, reject and rollback, as an operator types them."""
 
 import json
+import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import typer
 
-from tests.end_to_end.running import COMMAND
+from tests.end_to_end.running import COMMAND, until
 from watchtower.cli.main import main
 from watchtower.cli.rollback import _held
 from watchtower.config.reader import read_settings
@@ -115,6 +117,7 @@ def test_a_freeze_lasts_is_listed_and_is_thawed(folder: Path, capsys: pytest.Cap
     assert call(folder, capsys, "thaw")[1] == "every model is thawed; still frozen: fraud\n"
     assert call(folder, capsys, "thaw", "fraud")[1] == "fraud is thawed\n"
     assert call(folder, capsys, "thaw", "fraud") == (1, "", "fraud was not frozen\n")
+    assert call(folder, capsys, "thaw") == (1, "", "there is no freeze of all models\n")
 
 
 @pytest.mark.parametrize(
@@ -209,3 +212,14 @@ def test_what_was_overtaken_while_a_person_thought_is_said(folder: Path, capsys:
         (folder / "models" / "current").symlink_to("1")
         with pytest.raises(RollbackError, match="fraud is at 1 by now: somebody else switched meanwhile"):
             hand.ask(wish)
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_daemon_renews_its_lease_while_its_workers_have_nothing_to_write(folder: Path) -> None:
+    def expires() -> int:
+        with closing(sqlite3.connect(f"file:{folder}/watchtower.db?mode=ro", uri=True)) as store:
+            return int(store.execute("SELECT expires_at FROM lease").fetchone()[0])
+
+    until(lambda: (folder / "watchtower.db").exists() and "daemon_started" in (folder / "run.log").read_text(), 30, "it runs")
+    seen = {expires()}
+    until(lambda: seen.add(expires()) or len(seen) >= 3, 12, "it was renewed twice")

@@ -63,6 +63,7 @@ def test_who_says_nothing_of_himself_is_named_by_where_he_is(client: httpx.Clien
         ({"version": "8"}, "model must be a text"),
         ({"model": "fraud", "version": "8", "who": "ann"}, "unknown key 'who'"),
         ({"model": "fraud", "version": "8", "time": "soon"}, "time cannot be read"),
+        ({"model": "fraud", "version": "8", "time": "0001-01-01T00:00:00+23:59"}, "time cannot be read"),
         ({"model": "fraud", "version": "8", "time": (at(0) + timedelta(days=8)).isoformat()}, "more than 7 days ahead"),
         ({"model": "f" * 201, "version": "8"}, "longer than 200"),
         ({"model": "fraud", "version": True}, "version must be a text"),

@@ -128,6 +128,22 @@ def test_a_refusal_is_final_and_so_is_everything_where_no_time_is_given(store: S
     assert kinds(store) == ["fired", "judged", "switch_failed"]
 
 
+@pytest.mark.parametrize("when", ["at the verdict", "at the call"])
+def test_a_target_that_is_broken_fails_its_plan_and_not_the_daemon(store: Store, when: str) -> None:
+    begin(store)
+    far = Slow(breaks=KeyError("secret-1"))
+    actions = worker(store, far)
+    if when == "at the call":
+        far.breaks = None
+        stepped(actions, far, 0)
+        far.breaks = KeyError("secret-1")
+    stepped(actions, far, 0)
+    plan = store.plans.plan("fraud-p1")
+    assert plan.step is (Step.FAILED if when == "at the call" else Step.HELD)
+    assert "the target is broken: KeyError in current, _far.py line" in plan.reason
+    assert "secret-1" not in plan.reason
+
+
 @pytest.mark.parametrize(("deaf", "step", "last"), [(0, Step.HELD, "frozen"), (1, Step.VERIFYING, "switched")])
 def test_a_freeze_between_two_calls_holds_what_was_not_done_and_records_what_was(store: Store, deaf: int, step: Step, last: str) -> None:
     begin(store)

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from watchtower.core.meeting import Terms
 from watchtower.core.rules import RuleBook
 from watchtower.core.spanning import MOST
 from watchtower.edges.clock import Clock
-from watchtower.nouns.errors import ConfigError, Unavailable
+from watchtower.nouns.errors import ConfigError, Fenced, Unavailable
 from watchtower.nouns.facts import Fact, Judged
 from watchtower.nouns.memory import Evaluation
 from watchtower.nouns.plan import Move, Plan
@@ -192,6 +193,7 @@ class Daemon:
             metrics.judged(plan.model, fact.verdict)
         if not move.plan.step.is_open:
             metrics.rolled_back(move.plan)
+        self._loops["actions"].wake()
         self._loops["outbox"].wake()
 
     # ------------------------------------------------------------------------------------------------- periodic jobs
@@ -212,6 +214,8 @@ class Daemon:
         missed = None
         try:
             self._parts.store.heartbeat(now, jobs)
+            with suppress(Fenced):  # another one leads
+                self._parts.store.lease.lead()  # while a worker waits minutes for a target, so that nobody takes over in the middle of a call
             self._parts.metrics.outbox(self._parts.store.told.depth())
         except Unavailable as away:
             missed = away

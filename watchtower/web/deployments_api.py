@@ -74,6 +74,6 @@ def _time(value: object, now: datetime) -> datetime:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(value, UTC)
         found = datetime.fromisoformat(str(value))
+        return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError) as wrong:
         raise HTTPException(400, f"time cannot be read: {str(value)[:40]!r}; write 2026-11-20T10:00:00Z") from wrong
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

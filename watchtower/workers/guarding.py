@@ -1,14 +1,16 @@
 """Gathers what the guards look at: the store, the target, the artefact, the kill switch."""
 
-from collections.abc import Callable
-from contextlib import closing
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import PurePath
 
 from watchtower.core import guards
 from watchtower.core.guards import Busy, Freeze, Seen
 from watchtower.core.keeping import unpacked
-from watchtower.nouns.errors import RollbackError, ShadowError
+from watchtower.nouns.errors import RollbackError, ShadowError, Unavailable
 from watchtower.nouns.memory import Memory
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.settings import GuardSettings
@@ -148,5 +150,20 @@ class Guarding:
 
 
 def _current(target: Callable[[], TargetSession]) -> str | None:
-    with closing(target()) as session:
+    with as_promised(), closing(target()) as session:
         return session.current()
+
+
+@contextmanager
+def as_promised() -> Iterator[None]:
+    """Whatever a target raises is a RollbackError: kinds of others are called here, and a daemon that ends over one watches nothing any more."""
+    try:
+        yield
+    except RollbackError:
+        raise
+    except Unavailable as away:
+        raise RollbackError(str(away), retryable=True) from away
+    except Exception as broken:  # noqa: BLE001  see above: what is not foreseen is told like what is
+        where = traceback.extract_tb(broken.__traceback__)[-1]
+        msg = f"the target is broken: {type(broken).__name__} in {where.name}, {PurePath(where.filename).name} line {where.lineno}"
+        raise RollbackError(msg) from None  # its text may hold what nobody should read

@@ -16,7 +16,7 @@ from watchtower.nouns.step import Step
 from watchtower.rollback_targets import CanarySession, Switch, TargetSession
 from watchtower.rollback_targets._errors import Moved
 from watchtower.store import Store
-from watchtower.workers.guarding import Guarding
+from watchtower.workers.guarding import Guarding, as_promised
 
 _REPLAYED = "replay, nothing was called"
 _NO_TARGET = "no target is configured for this model"
@@ -36,7 +36,7 @@ class Switching:
             return SwitchFailed(_NO_TARGET, void=False)
         reached("switch.before_state")
         try:
-            with closing(target()) as session:
+            with as_promised(), closing(target()) as session:
                 state = session.state()
         except RollbackError as unread:
             return _failed(plan, unread, now(), "the target cannot be read: ")
@@ -63,7 +63,7 @@ class Switching:
                 return held
             self.store.plans.confirm(plan)
             reached("switch.confirmed")
-            with closing(target()) as session:
+            with as_promised(), closing(target()) as session:
                 switch = _called(session, plan)
         except Moved as moved:
             return SwitchFailed(str(moved), void=True)
@@ -77,7 +77,7 @@ class Switching:
         held = self.guarding.changed(plan, self.store.evaluations.memory(plan.model), now)
         if not held:
             return None
-        with closing(target()) as session:
+        with as_promised(), closing(target()) as session:
             done = session.current() == _ends(plan)[0] and not plan.canary
         if done:
             return None

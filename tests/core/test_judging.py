@@ -162,6 +162,34 @@ def test_invalid_or_constant_outputs_are_accepted_without_any_label(spoilt: Call
     assert judgement.reason.startswith("candidate's invalid outputs 0.000 < live's 1.000 (n=800, p=")
 
 
+def test_versions_that_drifted_inputs_saturate_are_not_told_apart_by_the_last_digit() -> None:
+    world = World(drift=9.0)
+    runs = [replace(run, outputs=run.outputs.astype(np.float32).astype(float)) for run in (world.run("2", slope=5), world.run("1")) if run.outputs is not None]
+    assert [len(np.unique(run.outputs)) > 1 for run in runs if run.outputs is not None] == [False, True]
+    trial = replace(world.trial(*runs, labelled_reference=False), drifted={"amount": 5.0})
+    assert said(judged(trial)) == (Verdict.REJECT, Diagnosis.DATA_DRIFT)
+
+
+def test_a_version_that_drifted_inputs_make_constant_is_for_a_person_unless_it_is_constant_anyway() -> None:
+    world = World(drift=4.0)
+    live, candidate = world.run("2"), world.run("1", slope=0.1)
+    live = replace(live, outputs=np.full(N, 0.5))
+    trial = replace(world.trial(live, candidate, labelled_reference=False), drifted={"amount": 5.0})
+    judgement = judged(replace(trial, candidates=(replace(candidate, reference_outputs=candidate.outputs),)))
+    assert (judgement.verdict, judgement.approval_asked) == (Verdict.INCONCLUSIVE, True)
+    assert "nothing shows that live answers the same to other inputs too" in judgement.reason
+    assert said(judged(replace(trial, live=replace(live, reference_outputs=np.full(M, 0.5))))) == (Verdict.ACCEPT, Diagnosis.MODEL_REGRESSION)
+
+
+def test_few_missing_answers_do_not_take_back_a_version_that_reference_rows_show_to_be_better() -> None:
+    world = World()
+    live = world.run("2")
+    assert live.outputs is not None
+    nan = replace(live, outputs=np.where(np.arange(N) % 20 == 0, np.nan, live.outputs))
+    assert judged(world.trial(nan, world.run("1"))).verdict is Verdict.ACCEPT
+    assert said(judged(world.trial(nan, world.run("1", slope=-2)))) == (Verdict.REJECT, Diagnosis.MODEL_REGRESSION)
+
+
 def test_a_constant_class_is_nothing_where_the_candidate_hardly_varies_either() -> None:
     world = World()
     rare = np.zeros(N)
@@ -219,6 +247,13 @@ def test_labels_that_changed_their_meaning_are_concept_drift() -> None:
     world = World()
     trial = replace(world.trial(world.run("2"), world.run("1")), labels=1 - world.y)
     assert said(judged(trial)) == (Verdict.REJECT, Diagnosis.CONCEPT_DRIFT)
+
+
+def test_inputs_that_move_every_version_are_no_concept_drift_although_no_feature_drifted_alone() -> None:
+    world = World(drift=-0.7)
+    worse = np.where(world.rng.random(N) < 0.3, 1 - world.y, world.y)
+    trial = replace(world.trial(world.run("2"), world.run("1")), labels=worse)
+    assert said(judged(trial)) == (Verdict.REJECT, Diagnosis.DATA_DRIFT)
 
 
 def test_too_few_labelled_rows_say_how_many_would_do() -> None:

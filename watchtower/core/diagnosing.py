@@ -21,7 +21,8 @@ _INFRASTRUCTURE = ("latency.", "errors.", "gpu.", "resource.", "traffic.")
 class Signs:
     """What the incident looks like beside the grounds.
 
-    *inputs_explain*: inputs drifted, and move the candidate at least half as far as live. *live_is_odd*: live's answers to its own
+    *inputs_explain*: inputs drifted, and move the candidate at least half as far as live. *together*: inputs moved both versions although no feature
+    drifted by itself: many did by a little. *live_is_odd*: live's answers to its own
     reference inputs are not those that its file holds, or they moved although inputs did not. *meaning_changed*: every version's
     error rose against its error on labelled reference rows although inputs did not move. *only_latency*: nothing but infrastructure fired.
     """
@@ -29,6 +30,7 @@ class Signs:
     live_moved: float
     candidate_moved: float
     inputs_explain: bool
+    together: bool
     live_is_odd: bool
     meaning_changed: bool
     only_infrastructure: bool
@@ -37,20 +39,22 @@ class Signs:
     def facts(self) -> dict[str, object]:
         """As plain JSON values."""
         distances = {"live": round(self.live_moved, 4), "candidate": round(self.candidate_moved, 4)}
-        return {**distances, "inputs_explain": self.inputs_explain, "live_is_odd": self.live_is_odd}
+        return {**distances, "inputs_explain": self.inputs_explain, "together": self.together, "live_is_odd": self.live_is_odd}
 
 
 def signs_of(trial: Trial, candidate: VersionRun, settings: EvidenceSettings, grounds: list[Ground]) -> Signs:
     """Reads the signs of one candidate's trial."""
     ours, theirs = moved(trial.kind, trial.live, settings.alpha), moved(trial.kind, candidate, settings.alpha)
     changed = _artefact_changed(trial)
+    together = _moved_together(ours, theirs)
     measures = [measure for _, measure in trial.fired]
     return Signs(
         live_moved=ours.distance if ours else 0.0,
         candidate_moved=theirs.distance if theirs else 0.0,
         inputs_explain=bool(trial.drifted) and not changed and _moved_alike(ours, theirs),
+        together=together and not trial.drifted and not changed and _moved_alike(ours, theirs),
         live_is_odd=changed or _apart(trial, candidate),
-        meaning_changed=not trial.drifted and not trial.input_missing and _every_error_rose(trial, candidate, grounds),
+        meaning_changed=not together and not trial.drifted and not trial.input_missing and _every_error_rose(trial, candidate, grounds),
         only_infrastructure=bool(measures) and all(measure.startswith(_INFRASTRUCTURE) for measure in measures),
         only_latency=trial.latency_fired and all(measure.startswith("latency.") for measure in measures),
     )
@@ -60,8 +64,10 @@ def diagnose(trial: Trial, grounds: list[Ground], signs: Signs, *, rejected: boo
     """The likeliest cause where a trial does not accept."""
     if signs.only_infrastructure:
         return Diagnosis.INFRASTRUCTURE
-    if trial.drifted and (rejected or signs.inputs_explain):
-        return Diagnosis.UPSTREAM_DATA_QUALITY if trial.input_missing else Diagnosis.DATA_DRIFT
+    if trial.input_missing and (rejected or signs.inputs_explain):
+        return Diagnosis.UPSTREAM_DATA_QUALITY
+    if (trial.drifted and (rejected or signs.inputs_explain)) or signs.together:
+        return Diagnosis.DATA_DRIFT
     if signs.meaning_changed:
         return Diagnosis.CONCEPT_DRIFT
     if rejected and any(ground.pairs is not None and ground.pairs.harms for ground in grounds):
@@ -82,6 +88,11 @@ def _moved_alike(ours: Moved | None, theirs: Moved | None) -> bool:
     if ours is None or theirs is None:
         return False
     return theirs.distance >= HALF * ours.distance or not ours.beyond_chance
+
+
+def _moved_together(ours: Moved | None, theirs: Moved | None) -> bool:
+    """Inputs moved both versions: each is beside its own answers to the reference inputs, which only other inputs can do."""
+    return all(each is not None and each.beyond_chance and each.distance > DIFFERENT for each in (ours, theirs))
 
 
 def _artefact_changed(trial: Trial) -> bool:

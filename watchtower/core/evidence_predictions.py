@@ -25,6 +25,8 @@ class Share:
     log_p: float
     only_live: int = 0
     only_candidate: int = 0
+    live_constant: bool = False
+    """Live's answers are invalid because they are always the same."""
 
     @property
     def effect(self) -> float:
@@ -76,26 +78,27 @@ def agreement(trial: Trial, settings: EvidenceSettings) -> float:
     return float(agreeing(trial.kind, trial.logged, outputs, scale=trial.scale, tolerance=settings.tolerance).mean())
 
 
-def invalid(kind: PredictionKind, answers: Floats, other: Floats, alpha: float) -> Flags:
-    """Where an answer is none: missing, not finite, no probability, or always the same where *other* varies.
+def constant(answers: Floats, other: Floats, alpha: float, apart: float) -> bool:
+    """Whether *answers* are always the same where *other* varies.
 
-    Always the same: one value over at least 200 rows, and *other*'s most frequent value would fill as many rows by chance with less than *alpha*.
+    Always the same: one value over at least 200 rows, and *other*'s most frequent value, with what lies within *apart* of it, would fill as many rows by
+    chance with less than *alpha*. (Two saturated versions answer 1 and 0.9999998: neither tells anything.)
     """
-    bad = ~np.isfinite(answers)
-    if kind is PredictionKind.PROBABILITY:
-        bad |= (answers < 0) | (answers > 1)
     finite = answers[np.isfinite(answers)]
-    if len(finite) >= CONSTANT_ROWS and len(finite) == len(answers) and _is_one_value(finite) and _varies(other, len(finite), alpha):
-        return np.ones(len(answers), dtype=np.bool_)
-    return bad
+    return len(finite) >= CONSTANT_ROWS and len(finite) == len(answers) and is_one_value(finite) and _varies(other, len(finite), alpha, apart)
 
 
-def invalid_shares(kind: PredictionKind, live: Floats, candidate: Floats, alpha: float) -> Share:
-    """Invalid answers of live beside the candidate's, on the same rows."""
-    ours, theirs = invalid(kind, live, candidate, alpha), invalid(kind, candidate, live, alpha)
+def invalid_shares(kind: PredictionKind, live: Floats, candidate: Floats, alpha: float, apart: float = 0.0) -> Share:
+    """Invalid answers of live beside the candidate's, on the same rows: missing, not finite, no probability, or :func:`constant`."""
+    stuck = constant(live, candidate, alpha, apart)
+    ours, theirs = _invalid(kind, live) | stuck, _invalid(kind, candidate) | constant(candidate, live, alpha, apart)
     b, c = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     n = len(live)
-    return Share(n, float(ours.mean()) if n else 0.0, float(theirs.mean()) if n else 0.0, min(0.0, -log_e_classes(b, c)), b, c)
+    return Share(n, float(ours.mean()) if n else 0.0, float(theirs.mean()) if n else 0.0, min(0.0, -log_e_classes(b, c)), b, c, stuck)
+
+
+def _invalid(kind: PredictionKind, answers: Floats) -> Flags:
+    return ~np.isfinite(answers) | ((answers < 0) | (answers > 1) if kind is PredictionKind.PROBABILITY else False)
 
 
 def moved(kind: PredictionKind, run: VersionRun, alpha: float) -> Moved | None:
@@ -137,13 +140,15 @@ def cost_per_thousand(run: VersionRun, device_hour: float | None) -> float | Non
     return float(run.batch_seconds.sum()) / run.timed_rows * 1000 * device_hour / 3600
 
 
-def _is_one_value(values: Floats) -> bool:
+def is_one_value(values: Floats) -> bool:
+    """Whether finite *values*, of which there is one at least, are all the same."""
     return float(values.max() - values.min()) <= 1e-9 * max(1.0, abs(float(values[0])))
 
 
-def _varies(values: Floats, rows: int, alpha: float) -> bool:
+def _varies(values: Floats, rows: int, alpha: float, apart: float) -> bool:
     finite = values[np.isfinite(values)]
-    if not len(finite) or _is_one_value(finite):
+    if not len(finite) or is_one_value(finite):
         return False
-    most = int(np.unique(finite, return_counts=True)[1].max()) / len(finite)
-    return rows * math.log(most) < math.log(alpha)
+    different, counts = np.unique(finite, return_counts=True)
+    most = float((np.abs(finite - different[counts.argmax()]) <= apart).mean())
+    return most < 1 and rows * math.log(most) < math.log(alpha)

@@ -7,7 +7,7 @@ import numpy as np
 
 from watchtower.core.eprocess import p_text, rows_needed
 from watchtower.core.evidence_errors import LOG_HOLD, PAIRS, Paired, loss, paired, selected
-from watchtower.core.evidence_predictions import SLOWER, Share, agreeing, invalid_shares, speed
+from watchtower.core.evidence_predictions import SLOWER, Share, agreeing, invalid_shares, is_one_value, speed
 from watchtower.nouns.batch import Flags, Floats, PredictionKind
 from watchtower.nouns.evidence import Trial, VersionRun
 from watchtower.nouns.settings import EvidenceSettings
@@ -48,6 +48,8 @@ class Ground:
     facts: dict[str, object] = field(default_factory=dict)
     rows: str = "rows"
     n: int = 0
+    gain: float = 0.0
+    """Of invalid answers: by how much their share would fall."""
 
     @property
     def wanted(self) -> str:
@@ -132,13 +134,24 @@ def by_validity(trial: Trial, candidate: VersionRun, settings: EvidenceSettings,
     """Invalid answers: missing, not finite, no probability, or always the same."""
     if trial.live.outputs is None or candidate.outputs is None:
         return None
-    shares = invalid_shares(trial.kind, trial.live.outputs, candidate.outputs, settings.alpha)
+    apart = 0.0 if trial.kind is PredictionKind.CLASS else settings.tolerance * trial.scale
+    shares = invalid_shares(trial.kind, trial.live.outputs, candidate.outputs, settings.alpha, apart)
     enough = shares.n >= PAIRS and len(np.unique(trial.windows)) >= WINDOWS
     accepts = enough and shares.effect >= settings.minimum_effect and -shares.log_p >= bar.log
     sign = "<" if shares.candidate < shares.live else ">" if shares.candidate > shares.live else "="
     reason = f"candidate's invalid outputs {shares.candidate:.3f} {sign} live's {shares.live:.3f} (n={shares.n:,}, p={p_text(shares.log_p)})"
     needed = None if accepts or shares.effect <= 0 else _invalid_needed(shares, settings, bar)
-    return Ground("invalid", accepts, rejects=False, reason=reason, needed=needed, facts=shares.facts(), n=shares.n)
+    capped = _moved_there(trial) if shares.live_constant else ""
+    return Ground("invalid", accepts, rejects=False, reason=reason, capped=capped, needed=needed, facts=shares.facts(), n=shares.n, gain=shares.effect)
+
+
+def _moved_there(trial: Trial) -> str:
+    """Why live's constant answers count for a person only: drifted inputs may all lie where it answers the same. "" where it is constant anyway."""
+    there = trial.live.reference_outputs
+    finite = there[np.isfinite(there)] if there is not None else np.zeros(0)
+    if not trial.drifted or (len(finite) and is_one_value(finite)):
+        return ""
+    return f"{len(trial.drifted)} of {trial.features} features drifted, and nothing shows that live answers the same to other inputs too"
 
 
 def _invalid_needed(shares: Share, settings: EvidenceSettings, bar: Bar) -> int | None:

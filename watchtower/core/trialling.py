@@ -125,7 +125,8 @@ def drift(binning: Binning, reference: Profile | None, current: Profile | None, 
         if reason is None and value >= DRIFTED and p < alpha
     }
     before, now = _missing(binning, reference, indexes), _missing(binning, current, indexes)
-    missing = {binning.subjects[i]: now[i] for i in indexes if now[i] - before[i] >= MISSING and binning.subjects[i] in drifted}
+    sure = {subject for subject, p, reason in zip(scores.subjects, scores.p_values, scores.reasons, strict=True) if reason is None and p < alpha}
+    missing = {binning.subjects[i]: now[i] for i in indexes if now[i] - before[i] >= MISSING and binning.subjects[i] in sure}
     return Drift(drifted, missing, sum(reason is None for reason in scores.reasons))
 
 

@@ -46,7 +46,8 @@ def _verdict(trial: Trial, candidate: VersionRun, grounds: list[Ground], signs: 
     """Labels of live rows outrank other grounds (speed asks of them itself that no harm is done); else any ground that accepts, then those that reject."""
     labels = next((ground for ground in grounds if ground.name == "labels"), None)
     refused = labels is not None and labels.rejects and not labels.capped
-    sufficient = next((ground for ground in grounds if ground.accepts and not ground.capped and (ground.name == "speed" or not refused)), None)
+    standing = [ground for ground in grounds if ground.accepts and not ground.capped and not _outweighed(ground, grounds)]
+    sufficient = next((ground for ground in standing if ground.name == "speed" or not refused), None)
     if sufficient is not None:
         diagnosis = Diagnosis.INFRASTRUCTURE if sufficient.name == "speed" else Diagnosis.MODEL_REGRESSION
         return Weighed(candidate, Verdict.ACCEPT, diagnosis, sufficient.reason)
@@ -55,6 +56,12 @@ def _verdict(trial: Trial, candidate: VersionRun, grounds: list[Ground], signs: 
     if rejected:
         return Weighed(candidate, Verdict.REJECT, diagnosis, _headed(diagnosis, rejected))
     return _waiting(trial, candidate, grounds, signs, diagnosis)
+
+
+def _outweighed(ground: Ground, grounds: list[Ground]) -> bool:
+    """Whether fewer invalid answers are bought with more harm, as labelled reference rows show."""
+    pairs = next((each.pairs for each in grounds if each.name == "reference" and not each.capped), None)
+    return ground.name == "invalid" and pairs is not None and pairs.harms and -pairs.effect >= ground.gain
 
 
 def _rejection(trial: Trial, grounds: list[Ground], signs: Signs) -> str:

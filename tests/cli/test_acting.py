@@ -222,4 +222,9 @@ def test_a_daemon_renews_its_lease_while_its_workers_have_nothing_to_write(folde
 
     until(lambda: (folder / "watchtower.db").exists() and "daemon_started" in (folder / "run.log").read_text(), 30, "it runs")
     seen = {expires()}
-    until(lambda: seen.add(expires()) or len(seen) >= 3, 12, "it was renewed twice")
+
+    def renewed() -> bool:
+        seen.add(expires())
+        return len(seen) >= 3
+
+    until(renewed, 12, "it was renewed twice")

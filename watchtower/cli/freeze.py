@@ -40,7 +40,8 @@ def thaw(model: Model = None, config: Config = Path("watchtower.yaml"), as_json:
         thawed, left = desk.thaw(model or "")
     name = model or "every model"
     rest = f"; still frozen: {', '.join(each.model or 'every model' for each in left)}" if left else ""
-    text = f"{name} is thawed{rest}" if thawed else f"{name} was not frozen{rest}"
+    untouched = f"{model} was not frozen" if model else "there is no freeze of all models"
+    text = f"{name} is thawed{rest}" if thawed else f"{untouched}{rest}"
     _tell({"thawed": thawed, "model": model, "frozen": [each.model or None for each in left]}, text, as_json=as_json, fine=thawed)
     if not thawed:
         raise typer.Exit(1)

@@ -67,7 +67,7 @@ def export(store: Store, incident: str, file: Path, now: datetime) -> bool:
 def sentence(fact: Row) -> str:
     """What a fact says, in one line; evidence and details are left to `--json`."""
     left_out = {"kind", "evidence", "detail", "provenance", "alerts", "respond_measures", "limits", "model"}
-    shown = ((name, value) for name, value in fact.items() if name not in left_out and value not in (None, "", [], {}, False))
+    shown = ((name, value) for name, value in fact.items() if name not in left_out and value not in (None, "", [], (), {}, False))
     return " · ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in shown)
 
 

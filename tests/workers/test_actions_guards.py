@@ -9,11 +9,12 @@ import pytest
 
 from tests.workers._acting import ACCEPTED, at, begin, commit, evaluate
 from tests.workers._far import Far
-from watchtower.core import planning
+from watchtower.core import incidents, planning
 from watchtower.core.guards import Freeze
 from watchtower.nouns.decision import DecisionKind
 from watchtower.nouns.errors import Fenced, ShadowError
-from watchtower.nouns.facts import Fact, Fired
+from watchtower.nouns.facts import Asked, Fact, Fired
+from watchtower.nouns.incident import Incident
 from watchtower.nouns.limits import AS_USUAL, Limits
 from watchtower.nouns.plan import Plan
 from watchtower.nouns.settings import GuardSettings
@@ -318,3 +319,25 @@ def test_a_freeze_holds_the_way_forward_too(tried: Store) -> None:
     worker.step(at(5))
     assert (plan_of(tried).step, far.names, far.switches) == (Step.FAILED, "1", 1)
     assert "and not forward to 2 again, a person must look: frozen: ana@host" in plan_of(tried).reason
+
+
+@pytest.mark.parametrize("before", ["an open incident", "none"])
+def test_what_an_evaluation_noted_while_a_person_asked_is_not_lost(store: Store, before: str) -> None:
+    if before == "an open incident":
+        begin(store, rollback=False)
+        actions(store, Far()).step(at(0))
+    memory = store.evaluations.memory("fraud")
+    asked = Asked("fraud", "2", "1", "ana", "cli", at(1), "far", incident="fraud-i1")
+    move = planning.ask(asked, "fraud-i1-hand-1", "fraud-i1", at(1))
+    stale = incidents.noted(memory.incident or Incident("fraud-hand-1", "fraud", at(1), revision=0), at(1), "note", "asked")
+    if memory.incident is None:
+        begin(store, rollback=False)
+        actions(store, Far()).step(at(0))
+    else:
+        commit(store, replace(memory, incident=incidents.noted(memory.incident, at(1), "note", "another alert fires")), 1)
+    with pytest.raises(Fenced, match="incident fraud-i1 was moved by an evaluation meanwhile"):
+        store.plans.begin(asked, move, stale, at(1))
+    kept = store.evaluations.memory("fraud").incident
+    assert kept is not None
+    assert kept.id == "fraud-i1"
+    assert [each.id for each in store.plans.of_incident("fraud-i1")] == ["fraud-p1"]

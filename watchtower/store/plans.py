@@ -115,6 +115,7 @@ class PlanRows:
             add_decisions(tx, move.decisions)
             if incident is not None:
                 memory = load_memory(tx, move.plan.model)
+                _still(memory.incident, incident)
                 put_incident(tx, incident, now)
                 before = others(memory, incident.id)
                 put_memory(tx, _remembering(replace(memory, incident=incident, plan=move.plan, others=before), move.plan, move))
@@ -151,6 +152,13 @@ class PlanRows:
         reached("plan.after_commit")
         reached(f"plan.after_commit.{fact.kind}")
         return moved
+
+
+def _still(stored: Incident | None, grown: Incident) -> None:
+    """Fenced where *grown* did not grow from the incident that is open now: an evaluation came between, and what it noted must not be lost."""
+    if stored is not None and stored.state is IncidentState.OPEN and (stored.id != grown.id or stored.revision >= grown.revision):
+        msg = f"incident {stored.id} was moved by an evaluation meanwhile"
+        raise Fenced(msg)
 
 
 def put_plan(tx: sa.Connection, plan: Plan, seen: int) -> None:

@@ -82,7 +82,7 @@ def test_an_artefact_travels_to_a_child(far: FarStore) -> None:
     assert pickle.loads(pickle.dumps(artefact)) == artefact  # noqa: S301  our own
 
 
-@pytest.mark.parametrize("version", ["77", "no-such-version", "", "..", "../1", "1/2", "a\0b"])
+@pytest.mark.parametrize("version", ["77", "no-such-version", "", "..", "../1", "1/2", "a\0b", "-rf", "1::memory", "1?versionId=2"])
 def test_a_version_that_is_not_there_is_broken_evidence(far: FarStore, version: str) -> None:
     far.add({"model.onnx": MODEL})
     with pytest.raises(ShadowError):

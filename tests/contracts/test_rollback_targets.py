@@ -119,6 +119,16 @@ def test_a_candidate_that_the_target_does_not_have_is_refused(far: FarEnd, sessi
     assert session.current() == far.names("2")
 
 
+def test_a_name_that_was_written_to_do_harm_is_refused(far: FarEnd, session: TargetSession) -> None:
+    before = far.seen()
+    for name in ("../1", "1/../1", "..", "-rf", "--force", "1 --force", "1;2", "$(touch x)", "1\n", "1\0", "", "٣", "模" * 200, "1" * 5_000):
+        for dry_run in (True, False):
+            with pytest.raises(RollbackError):
+                session.switch_to(name, expected=far.names("2"), key="plan-1", dry_run=dry_run)
+        assert list(session.ready(name)) != []
+    assert (session.current(), far.seen()) == (far.names("2"), before)
+
+
 def test_going_back_and_forth_ends_where_it_began(far: FarEnd, session: TargetSession) -> None:
     session.switch_to(far.names("1"), expected=far.names("2"), key="plan-1")
     session.switch_to(far.names("2"), expected=far.names("1"), key="plan-2")

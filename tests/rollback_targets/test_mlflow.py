@@ -76,7 +76,7 @@ def test_a_model_that_is_not_registered_is_an_error(mlflow_server: Server) -> No
     assert session.ready("1")
 
 
-@pytest.mark.parametrize("candidate", ["9", "", "champion", "2/../3"])
+@pytest.mark.parametrize("candidate", ["9", "", "champion", "2/../3", "02", "٢", "-2", "2&version=1"])
 def test_a_candidate_that_is_no_version_is_refused(mlflow_server: Server, model: str, candidate: str) -> None:
     session = target(mlflow_server, model).open()
     with pytest.raises(RollbackError, match="has no version"):
@@ -97,6 +97,33 @@ def test_a_server_that_is_away_is_a_rollback_error_and_not_ready() -> None:
         with pytest.raises(RollbackError, match="did not answer"):
             ask()
     assert "did not answer" in session.ready("1")[0]
+
+
+class Deaf(Gate):
+    """A proxy that loses the answers to what moves an alias; *does*: it moves all the same."""
+
+    def __init__(self, behind: str, *, does: bool) -> None:
+        super().__init__(behind, "")
+        self.does, self.moves = does, 0
+
+    def cuts(self, path: str) -> bool:
+        moved = path.endswith("registered-models/alias")
+        self.moves += moved
+        return moved
+
+    def instead(self, path: str) -> dict[str, str] | None:
+        return None if self.does or not path.endswith("registered-models/alias") else {"lost": "x" * 10}
+
+
+def test_an_alias_whose_answer_was_lost_is_looked_at(mlflow_server: Server, model: str) -> None:
+    with Deaf(mlflow_server.address, does=False) as gate:
+        with pytest.raises(RollbackError, match=r"bytes early; alias champion of .* was not moved") as lost:
+            target(mlflow_server, model, url=gate.address).open().switch_to("2", expected="3", key="plan-7")
+        assert (lost.value.retryable, gate.moves) == (True, 1)
+    with Deaf(mlflow_server.address, does=True) as gate:
+        switch = target(mlflow_server, model, url=gate.address).open().switch_to("2", expected="3", key="plan-7")
+        assert (switch.before, switch.changed, gate.moves) == ("3", True, 1)
+    assert tags(mlflow_server, model, "3") == {ROLLED_BACK: "plan-7"}
 
 
 def test_there_is_no_compare_and_set_and_check_says_what_an_alias_does_not_do() -> None:

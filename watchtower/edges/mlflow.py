@@ -51,9 +51,11 @@ class MlflowAccess(Frozen):
     @field_validator("url")
     @classmethod
     def _no_secret(cls, value: str) -> str:
-        if "@" in urlsplit(value).netloc:
+        parts = urlsplit(value)
+        if "@" in parts.netloc:
             msg = "no user or password in the address: write username and password_file"
             raise ValueError(msg)
+        parts.port  # noqa: B018  a ValueError where it is none
         return value
 
     @model_validator(mode="after")

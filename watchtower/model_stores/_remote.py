@@ -19,6 +19,8 @@ from watchtower.nouns.errors import ShadowError
 
 _INSTALL = "models behind an address need fsspec, which is not installed: pip install 'watchtower-ml[fsspec]' and the package of its protocol, such as s3fs"
 _MOST = 10_000
+_ADDRESSES = ("::", "?", "#")
+"""What chains fsspec's file systems, or ends a path for some of them."""
 _LARGEST_TEXT = 1_000_000
 _CHANGING = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "LastModified", "last_modified", "updated", "mtime", "created")
 _PERFORM = "watchtower.model_stores._remote:perform"
@@ -51,7 +53,10 @@ class Folder:
         return made
 
     def inside(self, name: str) -> "Folder":
-        """The folder *name* in it, for as long as this one is there."""
+        """The folder *name* in it, for as long as this one is there; ShadowError where the name, which comes from logs, would make it another address."""
+        if any(each in name for each in _ADDRESSES):
+            msg = f"version {name!r} names no folder of {self.shown()}"
+            raise ShadowError(msg)
         return replace(self, url=f"{self.url.rstrip('/')}/{name}")
 
     def shown(self) -> str:

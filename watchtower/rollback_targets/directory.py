@@ -15,6 +15,7 @@ from watchtower.rollback_targets._errors import Moved
 CURRENT = "current"
 LOCK = ".watchtower.lock"
 NEXT = ".watchtower.next"
+_SHOWN = 200
 LOCK_WITHIN = 10.0
 """Seconds that a switch waits for another one to end."""
 
@@ -111,8 +112,13 @@ class DirectorySession:
 
     def _check(self, candidate: str) -> None:
         plain = candidate not in {"", ".", "..", CURRENT} and os.sep not in candidate and "\0" not in candidate
-        if not plain or not (self._folder / candidate).is_dir():
-            msg = f"{self._folder} has no folder for version {candidate!r}: nothing was switched"
+        try:
+            there = plain and (self._folder / candidate).is_dir()
+        except OSError as bad:  # a name that is too long, a folder that cannot be searched
+            msg = f"whether {self._folder} has a folder for version {candidate[:_SHOWN]!r} cannot be told: {bad.strerror}"
+            raise RollbackError(msg) from bad
+        if not there:
+            msg = f"{self._folder} has no folder for version {candidate[:_SHOWN]!r}: nothing was switched"
             raise RollbackError(msg)
 
     def _linked(self, named: Path) -> str:

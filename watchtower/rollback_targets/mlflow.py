@@ -81,8 +81,7 @@ class MlflowSession:
             raise Moved(self._where(), expected, before)
         if dry_run:
             return Switch(before, candidate, changed=True, dry_run=True, detail=detail)
-        with _reached():
-            self._server.set_alias(self._model, self._alias, candidate)
+        self._point(candidate)
         named = self.current()
         if named != candidate:
             msg = f"{self._where()} was pointed to {candidate} and names {named or 'nothing'} right after: somebody else writes it too"
@@ -105,6 +104,15 @@ class MlflowSession:
     def close(self) -> None:
         """Holds nothing open."""
 
+    def _point(self, candidate: str) -> None:
+        """Moves the alias; where the answer was lost, whether it moved is looked at."""
+        try:
+            self._server.set_alias(self._model, self._alias, candidate)
+        except Unavailable as away:
+            if self.current() != candidate:
+                msg = f"MLflow: {away}; {self._where()} was not moved"
+                raise RollbackError(msg, retryable=True) from None
+
     def _where(self) -> str:
         return f"alias {self._alias} of {self._model} at {self._server.origin}"
 
@@ -112,7 +120,7 @@ class MlflowSession:
         """The registry's version; RollbackError where there is none, or where it is not whole."""
         with _reached():
             found = self._server.version(self._model, candidate) if candidate.isdecimal() else None
-        if found is None:
+        if found is None or str(found.get("version")) != candidate:  # 02 and ٢ are numbers, and name version 2
             msg = f"{self._model} at {self._server.origin} has no version {candidate!r}: nothing was switched"
             raise RollbackError(msg)
         if found.get("status", "READY") != "READY":

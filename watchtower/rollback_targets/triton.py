@@ -23,6 +23,7 @@ READ_WITHIN = 15.0
 _PAUSE, _SHORT = 0.25, 2.0
 _GRACE = 10.0
 """Seconds beyond the limit in which what went wrong is looked at and put right."""
+_VERSION = re.compile(r"0|[1-9][0-9]{0,18}")
 _SECRET = re.compile(r"secret|token|passw|credential|api_?key", re.IGNORECASE)
 
 
@@ -146,7 +147,7 @@ class TritonSession:
         return time.monotonic() + min(self._limit, READ_WITHIN)
 
     def _number(self, version: str) -> int:
-        if not version.isascii() or not version.isdigit() or str(int(version)) != version:
+        if _VERSION.fullmatch(version) is None:
             msg = f"{version!r} is no version of Triton's, which are whole numbers: nothing was switched"
             raise RollbackError(msg)
         return int(version)

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from watchtower.edges import children
 from watchtower.edges.children import Child, call
-from watchtower.nouns.errors import ShadowError
+from watchtower.nouns.errors import ShadowError, Unavailable
 
 LIMIT = timedelta(seconds=20)
 
@@ -44,6 +45,15 @@ def odd(x):
 def crash(x):
     print("the last words", file=sys.stderr, flush=True)
     os.abort()
+
+def silent(x):
+    for each in range(3, 64):
+        try:
+            if not os.isatty(each) and os.path.realpath(f"/proc/self/fd/{each}").count("pipe:") and os.get_blocking(each) and os.write(each, b"") == 0:
+                os.close(each)
+        except OSError:
+            pass
+    forever(x)
 
 def forever(x):
     while True:
@@ -97,6 +107,22 @@ def test_a_crash_gives_its_signal_and_last_words_and_the_next_call_a_fresh_child
 def test_a_call_past_its_limit_is_ended(child: Child) -> None:
     with pytest.raises(ShadowError, match=r"took over 0\.5 s"):
         child.call("targets:forever", 1, time_limit=timedelta(seconds=0.5))
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="the child looks for its pipes in /proc")
+def test_one_that_closed_its_pipes_and_does_not_go_is_told_and_ended(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "_GONE", 0.5)
+    with pytest.raises(ShadowError, match="it answers no more, and is not gone"):
+        child.call("targets:silent", 1, time_limit=LIMIT)
+    assert child.call("targets:doubled", 2, time_limit=LIMIT) == 4
+
+
+def test_a_process_that_cannot_be_had_is_no_fault_of_what_was_to_run(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as without:
+        without.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(Unavailable, match="no child process can be had: No such file"):
+            child.call("targets:doubled", 2, time_limit=LIMIT)
+    assert child.call("targets:doubled", 2, time_limit=LIMIT) == 4
 
 
 def test_a_single_call_leaves_no_process() -> None:

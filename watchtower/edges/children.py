@@ -16,7 +16,7 @@ from typing import IO, cast
 
 import watchtower
 from watchtower.edges._message import Incoming, value_of, written
-from watchtower.nouns.errors import ConfigError, Problem, ShadowError
+from watchtower.nouns.errors import ConfigError, Problem, ShadowError, Unavailable
 
 _PIECE = 1 << 20
 _LAST_WORDS = 3
@@ -43,7 +43,7 @@ class Child:
         """What ``module:name`` makes of *argument* in the child; a class is made once and called again and again.
 
         ShadowError where it raises, crashes (with its last words) or takes longer than *time_limit* (it is killed);
-        ConfigError where it found a file wrong.
+        ConfigError where it found a file wrong; Unavailable where the machine gives us no process.
         """
         deadline = time.monotonic() + time_limit.total_seconds()
         try:
@@ -57,6 +57,10 @@ class Child:
             msg = f"{target} ended by itself ({self._how_it_ended()})" + (f": {words}" if words else "")
             self.close()
             raise ShadowError(msg) from gone
+        except OSError as refused:  # no memory or no descriptors for another process: that says nothing of what was to run
+            self.close()
+            msg = f"no child process can be had: {refused.strerror or type(refused).__name__}"
+            raise Unavailable(msg) from refused
 
     def close(self) -> None:
         """Ends the child; the next call starts a fresh one."""
@@ -65,9 +69,12 @@ class Child:
             process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):  # one that hangs in a driver cannot even be killed: it is left behind
                 process.wait(_GONE)
-            for pipe in (process.stdin, process.stdout, self._stderr):
+            for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     _let_go(pipe)
+        if self._stderr is not None:
+            _let_go(self._stderr)
+            self._stderr = None
         if self._beside is not None:
             self._beside.close()
 
@@ -112,7 +119,10 @@ class Child:
         return " / ".join(line.strip()[:300] for line in lines[-_LAST_WORDS:])
 
     def _how_it_ended(self) -> str:
-        code = self._process.wait(_GONE) if self._process is not None else 0
+        try:
+            code = self._process.wait(_GONE) if self._process is not None else 0
+        except subprocess.TimeoutExpired:  # its pipes are closed, but a driver holds it
+            return f"it answers no more, and is not gone after {_GONE} s"
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 

@@ -1,10 +1,12 @@
 """Approvals and the kill switch over a real server: who may, what is told, and what the audit keeps."""
 
 import json
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -49,14 +51,18 @@ def worker(store: Store, far: Far) -> Actions:
 
 @pytest.fixture
 def address(store: Store, worker: Actions, tmp_path: Path) -> Iterator[str]:
+    yield from _addressed(store, worker, tmp_path)
+
+
+def _addressed(store: Store, worker: Actions, tmp_path: Path) -> Generator[str, None, None]:
     (tmp_path / "tokens").write_text("# who\nfirst\nsecond\n")
     tokens = Tokens(tmp_path / "tokens")
     desk = ActionsDesk(ApprovalDesk(store, Guarding(store, worker.steering)), store.freezes, lambda model: model == "fraud", lambda: at(1), tokens.name)
     view = StoreView(store, Metrics(CollectorRegistry(), max_series=100), dict)
-    yield from _served(create_app(view, tokens=tokens, further=(lambda doors: actions_routes(desk, doors.guard_change, doors.off_loop),)))
+    yield from _served(create_app(view, tokens=tokens, further=(lambda doors: actions_routes(desk, doors.guard_change, doors.off_loop, doors.aside),)))
 
 
-def _served(app: object) -> Iterator[str]:
+def _served(app: object) -> Generator[str, None, None]:
     server = Server(app, "127.0.0.1:0")  # type: ignore[arg-type]
     yield server.start()
     server.stop()
@@ -142,6 +148,40 @@ def test_a_page_of_ours_may_and_what_is_said_stands_on_one_line(address: str, st
     assert post(address, "freeze", said, {"Authorization": "Bearer first", "Origin": address})[0] == 200
     (frozen,) = store.freezes.all(at(1))
     assert (frozen.by, frozen.reason) == ("bob plan_moved model=fraud (token 1)", "a [2J b")
+
+
+@dataclass
+class Hung(Far):
+    """Answers nobody before it is let go."""
+
+    go: threading.Event = field(default_factory=threading.Event)
+
+    def current(self) -> str | None:
+        self.go.wait(20)
+        return super().current()
+
+
+def test_approvals_that_wait_for_a_target_do_not_hold_up_the_kill_switch(store: Store, tmp_path: Path) -> None:
+    begin(store, approval_required=True)
+    far = Hung()
+    far.go.set()
+    worker = Actions(store, lambda _: Steering(lambda: far), lambda *_: ACCEPTED)
+    worker.step(at(0))
+    far.go.clear()
+    answers: list[Answer] = []
+    with closing(_addressed(store, worker, tmp_path)) as served:
+        address = next(served)
+        asking = [threading.Thread(target=lambda: answers.append(post(address, "incidents/fraud-i1/approve"))) for _ in range(5)]
+        for each in asking:
+            each.start()
+        assert post(address, "freeze")[0] == 200
+        assert answers == []
+        far.go.set()
+        for each in asking:
+            each.join(20)
+    assert sorted(code for code, _ in answers) == [200, 409, 409, 409, 409]
+    worker.step(at(1))
+    assert (store.plans.plan("fraud-p1").step, far.switches) == (Step.HELD, 0), "what is frozen meanwhile is held right before the call"
 
 
 def test_freeze_and_thaw(address: str, store: Store) -> None:

@@ -31,5 +31,5 @@ def build_routes(
     return (
         lambda doors: judgement_routes(desk, doors),
         lambda doors: deployment_routes(store, now, doors),
-        lambda doors: actions_routes(actions, doors.guard_change, doors.off_loop),
+        lambda doors: actions_routes(actions, doors.guard_change, doors.off_loop, doors.aside),
     )

@@ -67,14 +67,14 @@ class ActionsDesk:
     """What the audit calls the token that an Authorization header carries."""
 
 
-def actions_routes(desk: ActionsDesk, guard: Callable[[Request], None], off_loop: OffLoop) -> list[Route]:
-    """The routes; *guard* refuses who may not change anything, *off_loop* runs in a thread what may wait for the store or a target."""
+def actions_routes(desk: ActionsDesk, guard: Callable[[Request], None], off_loop: OffLoop, aside: OffLoop) -> list[Route]:
+    """The routes; *guard* refuses who may not change anything, *off_loop* runs in a thread what waits for the store, *aside* what waits for a target."""
 
     async def said(request: Request, word: str) -> Response:
         guard(request)
         body = _decoded(_ANSWERS, await _read(request))
         ask = partial(_say, desk, word, request.path_params["id"], body, _person(desk, request, body.by, body.reason))
-        answer = await off_loop(partial(_kept, ask))
+        answer = await (aside if word == "approve" else off_loop)(partial(_kept, ask))
         plan = answer.plan
         told = None if plan is None else {"id": plan.id, "step": str(plan.step), "live": plan.live, "candidate": plan.candidate}
         return _json({"result": answer.what, "text": answer.text, "plan": told}, 404 if plan is None else _STATUS[answer.what])

@@ -50,6 +50,7 @@ class _Rooms:
     metrics_public: bool
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS, "web-store"))
     turn: Lock = field(default_factory=Lock)
+    waiting: Lock = field(default_factory=Lock)
 
     async def off_loop(self, ask: Callable[[], Answer]) -> Answer:
         """Asks in a thread, so that a slow store does not hold the other answers."""
@@ -57,8 +58,16 @@ class _Rooms:
 
     async def apart(self, ask: Callable[[], Answer]) -> Answer:
         """Asks in a thread of its own that ends with the process, one at a time: what takes minutes holds up neither the other answers nor the end."""
+        return await self._alone(ask, self.turn)
+
+    async def aside(self, ask: Callable[[], Answer]) -> Answer:
+        """As :meth:`apart`, beside it: what asks a target, which may hang until its time is over."""
+        return await self._alone(ask, self.waiting)
+
+    @staticmethod
+    async def _alone(ask: Callable[[], Answer], turn: Lock) -> Answer:
         try:
-            async with self.turn:
+            async with turn:
                 loop = get_running_loop()
                 answer: Future[Answer] = loop.create_future()
                 Thread(target=_answer, args=(ask, loop, answer), name="web-apart", daemon=True).start()
@@ -74,7 +83,7 @@ class _Rooms:
 
     def doors(self) -> Doors:
         """The same for routes of other modules."""
-        return Doors(self.guard, self.guard_change, lambda token: self.tokens is not None and self.tokens.allow(f"Bearer {token}"), self.off_loop)
+        return Doors(self.guard, self.guard_change, lambda token: self.tokens is not None and self.tokens.allow(f"Bearer {token}"), self.off_loop, self.aside)
 
     def guard_change(self, request: Request) -> None:
         """403 where nobody may change anything, or another site's page asks; 401 where a token is needed and not given."""

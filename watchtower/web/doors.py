@@ -24,12 +24,16 @@ class OffLoop(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """*guard* refuses who may not look, *guard_change* who may not change anything, *knows* says whether a token is known."""
+    """*guard* refuses who may not look, *guard_change* who may not change anything, *knows* says whether a token is known.
+
+    *off_loop* is for what waits for the store; *aside*, one at a time, for what waits for somebody else: it holds up neither answers nor the end.
+    """
 
     guard: Callable[[Request], None]
     guard_change: Callable[[Request], None]
     knows: Callable[[str], bool]
     off_loop: OffLoop
+    aside: OffLoop
 
 
 async def body_of(request: Request) -> dict[str, object]:

@@ -64,6 +64,15 @@ def test_the_value_of_the_condition_that_decided_is_told() -> None:
     assert outcomes(AnyOf.model_validate({"of": [UNSEEN, MISSING]}), board)["a"].value == 0.2
 
 
+def test_what_was_found_bears_the_measures_that_found_it() -> None:
+    board: dict[str, dict[str, Score]] = {"quality.missing_share": {"a": 0.3}, "quality.unseen_share": {"a": 0.01}, "latency.p99": {"": 0.9}}
+    either = {"kind": "any_of", "of": [UNSEEN, MISSING]}
+    assert outcomes(AnyOf.model_validate({"of": [SLOW, UNSEEN, MISSING]}), board)["a"].measures == ("latency.p99", "quality.missing_share")
+    assert outcomes(AllOf.model_validate({"of": [SLOW, either]}), board)["a"].measures == ("latency.p99", "quality.missing_share")
+    assert outcomes(ShareOf.model_validate({"value": 0.5, "of": either}), board)[""].measures == ("quality.missing_share",)
+    assert outcomes(AllOf.model_validate({"of": [SLOW, UNSEEN]}), board)["a"].measures == ()
+
+
 @pytest.mark.parametrize(
     ("subjects", "finding", "share"),
     [

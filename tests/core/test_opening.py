@@ -62,6 +62,17 @@ def test_a_canary_that_fires_is_tried_against_the_stable_version() -> None:
     assert begun.reason == "Errors[version=2] fired: does stable 1 do better than canary 2?"
 
 
+def test_a_trial_knows_which_of_several_conditions_found() -> None:
+    slow = {"kind": "above", "measure": "latency.p99", "value": 0.5}
+    either = NAMED | {"when": {"kind": "any_of", "of": [slow, NAMED["when"]]}}
+    window = Window(TEN, TEN + MINUTE)
+    needs = {"errors.share": Need(MeasureName("errors", "share")), "latency.p99": Need(MeasureName("latency", "p99"))}
+    scores = {Slot("2", "", needs[name]): Scores.one(value, 300) for name, value in (("errors.share", BAD), ("latency.p99", 0.1))}
+    board = Board("fraud", window, "1", scores, {"1": 0.8, "2": 0.2})
+    opened = line.apply(board, START, RuleBook((Rule.model_validate(either),), MINUTE), RESPONSE)
+    assert plan(opened).fired == (("Errors", "errors.share"),)
+
+
 def test_a_canarys_page_does_not_count_against_the_live_versions_health() -> None:
     assert apply(START, 0, {"1": FINE, "2": BAD}, {"1": 0.8, "2": 0.2}).memory.served.quiet_windows == {"1": 1}
     assert apply(START, 0, {"1": BAD}, {"1": 1.0}).memory.served.quiet_windows == {"1": 0}

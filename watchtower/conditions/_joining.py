@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from watchtower.conditions import Condition
+from watchtower.conditions._reading import Reading
 from watchtower.nouns.alert import Finding, Outcome
 
 
@@ -16,9 +18,16 @@ class Joined:
     said: tuple[Outcome | None, ...]
 
     def first(self, finding: Finding) -> Outcome | None:
-        """The first one that says so, as one about this subject."""
-        found = next((each for each in self.said if each is not None and each.finding is finding), None)
-        return None if found is None else replace(found, subject=self.subject)
+        """The first one that says so, as one about this subject, with the measures of all that do."""
+        them = [each for each in self.said if each is not None and each.finding is finding]
+        measures = tuple(dict.fromkeys(measure for each in them for measure in each.measures))
+        return replace(them[0], subject=self.subject, measures=measures) if them else None
+
+
+def named(condition: Condition, reading: Reading) -> list[Outcome]:
+    """What *condition* says; what it found bears the measures that found it."""
+    measures = tuple(dict.fromkeys(str(need.measure) for need in condition.needs(reading.over, reading.size)))
+    return [replace(each, measures=each.measures or measures) if each.finding is Finding.FOUND else each for each in condition.check(reading)]
 
 
 def joined(outcomes: Sequence[Sequence[Outcome]]) -> Iterator[Joined]:

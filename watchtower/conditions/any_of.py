@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from watchtower.conditions import Condition
-from watchtower.conditions._joining import Joined, joined
+from watchtower.conditions._joining import Joined, joined, named
 from watchtower.conditions._reading import Reading
 from watchtower.nouns.alert import Finding, Outcome
 from watchtower.nouns.score import Need, Over
@@ -30,7 +30,7 @@ class AnyOf(Condition):
 
     def check(self, reading: Reading) -> list[Outcome]:
         """One outcome for each (version, segment, subject) that any of them speaks of."""
-        return [_any(each) for each in joined([each.check(reading) for each in self.of])]
+        return [_any(each) for each in joined([named(each, reading) for each in self.of])]
 
 
 def _any(them: Joined) -> Outcome:

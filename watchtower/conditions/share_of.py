@@ -35,5 +35,7 @@ class ShareOf(Condition):
         known = [each for each in outcomes if each.finding is not Finding.UNKNOWN]
         if not known:
             return Outcome(version, segment, "", Finding.UNKNOWN, reason=outcomes[0].reason)
-        share = sum(each.finding is Finding.FOUND for each in known) / len(known)
-        return Outcome(version, segment, "", Finding.FOUND if share >= self.value else Finding.CLEAR, value=share)
+        found = [each for each in known if each.finding is Finding.FOUND]
+        share = len(found) / len(known)
+        measures = tuple(dict.fromkeys(measure for each in found for measure in each.measures))
+        return Outcome(version, segment, "", Finding.FOUND if share >= self.value else Finding.CLEAR, value=share, measures=measures)

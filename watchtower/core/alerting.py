@@ -37,6 +37,7 @@ def advance(alert: Alert, outcome: Outcome, rule: Rule, at: datetime, size: time
         p_adjusted=outcome.p_adjusted,
         reason=outcome.reason,
         severity=rule.severity,
+        measures=outcome.measures or alert.measures,
     )
     match finding:
         case Finding.UNKNOWN:

@@ -79,7 +79,9 @@ def _fired(memory: Memory, subject: _Subject, past: Plan | None, book: RuleBook,
         candidates=(live,) if subject.canary else versions.candidates(memory.served, response.standing),
         rollback=any("rollback" in rule.respond for _, rule in acting),
         dry_run=all(rule.dry_run for _, rule in acting),
-        respond_measures=tuple(dict.fromkeys((rule.name, str(need.measure)) for _, rule in acting for need in rule.needs(book.size))),
+        respond_measures=tuple(
+            dict.fromkeys((rule.name, measure) for alert, rule in acting for measure in alert.measures or [str(need.measure) for need in rule.needs(book.size)])
+        ),
         target=response.target,
         approval_required=response.approval_required,
         canary=subject.canary,

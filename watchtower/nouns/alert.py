@@ -27,6 +27,8 @@ class Outcome:
     p_value: float | None = None
     p_adjusted: float | None = None
     reason: str = ""
+    measures: tuple[str, ...] = ()
+    """Of several conditions: the measures of those that found; () where there is one condition."""
 
 
 class AlertState(StrEnum):
@@ -78,6 +80,8 @@ class Alert:
     rule_digest: str = ""
     attribution: Attribution | None = None
     """What moved most when it began firing; None for measures that are not about values."""
+    measures: tuple[str, ...] = ()
+    """Which of its rule's measures found it last, where the rule has several conditions; () means all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,8 +149,9 @@ class Shadow:
 
     def _fired(self, firing: list[Alert]) -> tuple[tuple[str, str], ...]:
         rules = {rule.name: rule for rule in self.loaded.book.of(self.asked.model)}
-        names = dict.fromkeys(alert.id.rule for alert in firing if alert.id.rule in rules)
-        return tuple(dict.fromkeys((name, str(need.measure)) for name in names for need in rules[name].needs(self.loaded.book.size)))
+        known = [alert for alert in firing if alert.id.rule in rules]
+        every = {name: [str(need.measure) for need in rule.needs(self.loaded.book.size)] for name, rule in rules.items()}
+        return tuple(dict.fromkeys((alert.id.rule, measure) for alert in known for measure in alert.measures or every[alert.id.rule]))
 
     def _room(self) -> TrialRoom:
         settings = self.loaded.settings

@@ -34,9 +34,9 @@ from watchtower.workers.calibrator import Calibrator
 from watchtower.workers.drills import Drills
 from watchtower.workers.evaluator import Evaluator, Heard
 from watchtower.workers.intake import Feed, Intake
+from watchtower.workers.looking import Looking
 from watchtower.workers.outbox import LetterWriter, Outbox
 from watchtower.workers.reports import Reporter
-from watchtower.workers.trials import TrialRoom
 
 SHOWN = frozenset(
     Need(MeasureName.parse(name))
@@ -57,7 +57,7 @@ class DaemonParts:
     intake: Intake
     evaluator: Evaluator
     actions: Actions
-    room: TrialRoom
+    room: Looking
     analyst: Analyst
     outbox: Outbox
     metrics: Metrics
@@ -88,6 +88,7 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
     feeds = [*(_feed(source, settings, loaded) for source in settings.sources), *label_feeds(settings, store, _instance(settings, loaded))]
     references = build_references(settings, store, settings.sources, lenient=True)
     room = build_trials(settings, store, references)
+    looking = Looking(room.look, room.end)
     metrics = build_metrics(settings, loaded.book)
     metrics.registry.register(build_freeze_series(settings, store, clock.now))
     intake = build_intake(settings, store, references, feeds, ears.committed, live=True)
@@ -108,8 +109,8 @@ def build_daemon(loaded: Loaded, clock: Clock, ears: Ears) -> DaemonParts:
         feeds=feeds,
         intake=intake,
         evaluator=evaluator,
-        actions=Actions(store, Standings(settings).steering, room.look, heard=ears.moved, clock=clock.now, size=settings.window.size),
-        room=room,
+        actions=Actions(store, Standings(settings).steering, looking, heard=ears.moved, clock=clock.now, size=settings.window.size),
+        room=looking,
         analyst=analyst,
         outbox=_outbox(settings, store, metrics),
         metrics=metrics,

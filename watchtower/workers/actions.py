@@ -24,7 +24,7 @@ __all__ = ["RESOLVED", "Actions", "Look", "Steering"]
 log = logging.getLogger(__name__)
 
 Look = Callable[[Plan, datetime, str], Judgement | None]
-"""One look at a plan's trial: the plan, the end of the last evaluated window, and why no further row will come ("" if some may)."""
+"""One look at a plan's trial: the plan, the end of the last evaluated window, and why no further row will come ("" if some may); None: ask again."""
 RESOLVED = "the alert resolved"
 CLEARED_EVERY = timedelta(seconds=1)
 """How often the guards that hold an ended plan are looked at again."""
@@ -122,8 +122,10 @@ class Actions:
         if self._looked.get(plan.id) == (through, ended, plan.revision):
             return False
         judgement = self._judgement(plan, through, ended)
+        if judgement is None:
+            return False
         self._looked[plan.id] = (through, ended, plan.revision)
-        if judgement is None or not judgement.final:
+        if not judgement.final:
             return False
         now = now if self.clock is None else self.clock()  # a look may take minutes
         return self._record(plan, self._judged(plan, judgement, through, now), now)
@@ -194,7 +196,13 @@ class Actions:
     def _answered(self, plan: Plan, fact: Fact, now: datetime) -> bool:
         """Records what the target said, by the time at which it did; False where it is to be called again."""
         if not isinstance(fact, Unreached):
-            return self._record(plan, fact, now)
+            try:
+                return self._record(plan, fact, now)
+            except Fenced:  # the traffic may have shown it while the target was waited for; what the target said is as true as it was
+                moved = self.store.plans.plan(plan.id)
+                if (moved.step, moved.prepared) != (plan.step, plan.prepared):
+                    raise
+                return self._record(moved, fact, now)
         self._called[plan.id] = now
         if plan.deadline is None:
             self._record(plan, fact, now)

@@ -1,6 +1,6 @@
 """Targets that are slow, busy or away, and what may be concluded while nobody evaluates: time counts from when something happened."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ from tests.workers._acting import ACCEPTED, MINUTE, TEN, at, begin, evaluate
 from tests.workers._far import Far
 from watchtower.core.guards import Freeze
 from watchtower.nouns.errors import RollbackError
+from watchtower.nouns.facts import Switched
 from watchtower.nouns.limits import Limits
 from watchtower.nouns.step import Step
 from watchtower.rollback_targets import Switch
@@ -22,15 +23,17 @@ AWAY = RollbackError("the API server gave no answer", retryable=True)
 
 @dataclass
 class Slow(Far):
-    """Each switch takes *takes*; the clock is here. *deaf*: so many answers are lost after the switch was made."""
+    """Each switch takes *takes*, and *meanwhile* happens; the clock is here. *deaf*: so many answers are lost after the switch was made."""
 
     now: datetime = TEN
     takes: timedelta = timedelta(0)
     deaf: int = 0
+    meanwhile: Callable[[], object] = bool
 
     def switch_to(self, candidate: str, *, expected: str | None, token: str = "", key: str = "", dry_run: bool = False) -> Switch:
         done = super().switch_to(candidate, expected=expected, token=token, key=key, dry_run=dry_run)
         self.now += self.takes
+        self.meanwhile()
         if self.deaf > 0:
             self.deaf -= 1
             raise AWAY
@@ -126,6 +129,18 @@ def test_a_refusal_is_final_and_so_is_everything_where_no_time_is_given(store: S
     stepped(actions, far, 0)
     assert store.plans.plan("fraud-p1").step is Step.FAILED
     assert kinds(store) == ["fired", "judged", "switch_failed"]
+
+
+def test_traffic_that_shows_it_while_the_target_is_waited_for_loses_nothing_that_the_target_said(store: Store) -> None:
+    begin(store)
+    far = Slow(takes=5 * MINUTE, meanwhile=lambda: evaluate(store, 3, live="1"))
+    actions = worker(store, far)
+    stepped(actions, far, 0)
+    stepped(actions, far, 0)
+    rows = store.plans.facts("fraud-p1")
+    assert [row.fact.kind for row in rows] == ["fired", "judged", "prepared", "serving", "switched"]
+    assert isinstance(rows[-1].fact, Switched)
+    assert (rows[-1].fact.changed, len(far.keys), store.plans.plan("fraud-p1").step) == (True, 1, Step.VERIFYING)
 
 
 @pytest.mark.parametrize("when", ["at the verdict", "at the call"])

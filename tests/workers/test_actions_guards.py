@@ -11,6 +11,8 @@ from tests.workers._acting import ACCEPTED, at, begin, commit, evaluate
 from tests.workers._far import Far
 from watchtower.core import incidents, planning
 from watchtower.core.guards import Freeze
+from watchtower.core.keeping import Kept, KeptRun, packed
+from watchtower.model_stores import Artefact
 from watchtower.nouns.decision import DecisionKind
 from watchtower.nouns.errors import Fenced, ShadowError
 from watchtower.nouns.facts import Asked, Fact, Fired
@@ -23,7 +25,8 @@ from watchtower.store import Store
 from watchtower.workers.actions import Actions
 from watchtower.workers.approvals import Person
 from watchtower.workers.asking import HandDesk
-from watchtower.workers.guarding import Guarding, Steering
+from watchtower.workers.gathering import key_of
+from watchtower.workers.guarding import Fetch, Guarding, Steering
 from watchtower.workers.switching import Switching
 
 
@@ -34,8 +37,8 @@ def store() -> Iterator[Store]:
     opened.close()
 
 
-def actions(store: Store, far: Far, *, guards: GuardSettings | None = None, place: str = "", digest: object = None) -> Actions:
-    steering = Steering(lambda: far, guards or GuardSettings(), place, digest)  # type: ignore[arg-type]
+def actions(store: Store, far: Far, *, guards: GuardSettings | None = None, place: str = "", fetch: Fetch | None = None, reruns: bool = True) -> Actions:
+    steering = Steering(lambda: far, guards or GuardSettings(), place, fetch, reruns)
     return Actions(store, lambda _: steering, lambda *_: ACCEPTED)
 
 
@@ -136,7 +139,9 @@ def test_what_a_person_asked_for_in_vain_meanwhile_hides_nothing(store: Store) -
     worker.step(at(0))
     desk = HandDesk(store, worker.guarding, "directory", AS_USUAL)
     wish = desk.look("fraud", "1", Person("ana", "cli"), at(1))
-    assert desk.ask(wish, at(1)).step is Step.HELD
+    asked = desk.ask(wish, at(1))
+    assert (asked.step, asked.incident) == (Step.HELD, plan.incident)
+    assert [row.plan and row.plan.id for row in store.plans.incidents()] == [plan.id]
     store.freezes.thaw("fraud", by="ana@host", origin="cli host", now=at(2))
     evaluate(store, 3)
     assert worker.step(at(3))
@@ -197,13 +202,47 @@ def test_models_that_share_a_target_take_turns(store: Store) -> None:
 
 
 def test_the_artefact_is_verified_at_that_moment(store: Store) -> None:
-    def broken(version: str) -> str:
+    def broken(version: str) -> Artefact:
         msg = f"version {version} has another sha256 than its metadata"
         raise ShadowError(msg)
 
     begin(store)
-    actions(store, Far(), digest=broken).step(at(0))
+    actions(store, Far(), fetch=broken).step(at(0))
     assert plan_of(store).reason.startswith("artefact: version 1 has another sha256 than its metadata; evidence")
+
+
+def of(digest: str, **metadata: object) -> Fetch:
+    """A store of models whose versions all have that digest."""
+    return lambda version: Artefact(version, Path("model.onnx"), digest, metadata=metadata)
+
+
+def ran(store: Store, plan: Plan, sha256: str) -> None:
+    """The trial of *plan* ran version 1 of that digest."""
+    store.trials.save(key_of(plan), packed(Kept(plan.id, 0, 0, 0, runs=(KeptRun("1", sha256),))))
+
+
+def test_an_artefact_that_is_not_the_one_first_seen_holds(store: Store) -> None:
+    store.artefacts.first_seen("fraud", "1", "a" * 64)
+    begin(store)
+    actions(store, far := Far(), fetch=of("b" * 64)).step(at(0))
+    assert "artefact: the artefact of version 1 changed: sha256 aaaaaaaaaaaa… when it was first seen" in plan_of(store).reason
+    assert far.switches == 0
+
+
+@pytest.mark.parametrize("fetch", [of("a" * 64), of("b" * 64, sha256="b" * 64)], ids=["the one first seen", "recorded as meant"])
+def test_the_artefact_first_seen_or_one_that_is_recorded_as_meant_is_gone_back_to(store: Store, fetch: Fetch) -> None:
+    store.artefacts.first_seen("fraud", "1", "a" * 64)
+    begin(store)
+    actions(store, Far(), fetch=fetch).step(at(0))
+    assert plan_of(store).step is Step.SWITCHING
+
+
+@pytest.mark.parametrize(("reruns", "step"), [(True, Step.HELD), (False, Step.SWITCHING)])
+def test_what_the_trial_ran_must_be_there_still_unless_an_endpoint_ran_its_own(store: Store, *, reruns: bool, step: Step) -> None:
+    ran(store, begin(store), "c" * 64)
+    actions(store, Far(), fetch=of("a" * 64), reruns=reruns).step(at(0))
+    assert plan_of(store).step is step
+    assert ("version 1 is no longer what the trial ran: sha256 aaaaaaaaaaaa != cccccccccccc" in plan_of(store).reason) is reruns
 
 
 def test_the_least_traffic_is_read_from_the_last_windows(store: Store) -> None:

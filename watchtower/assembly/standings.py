@@ -8,7 +8,7 @@ from functools import partial
 from watchtower.config.settings import ModelSettings, Settings
 from watchtower.core.versions import Standing
 from watchtower.line import Response
-from watchtower.model_stores import ModelStore
+from watchtower.model_stores import Artefact, ModelStore
 from watchtower.nouns.limits import Limits
 from watchtower.nouns.settings import GuardSettings
 from watchtower.rollback_targets import RollbackTarget
@@ -56,13 +56,14 @@ class Standings:
         its = self.settings.model(model)
         if its.rollback is None:
             return Steering()
-        digest = None if its.artifacts is None else partial(_digest, its.artifacts)
-        return Steering(partial(its.rollback.target.open_for, model), its.rollback.guards, _place(its.rollback.target), digest)
+        fetch = None if its.artifacts is None else partial(_fetched, its.artifacts)
+        target, place = partial(its.rollback.target.open_for, model), _place(its.rollback.target)
+        return Steering(target, its.rollback.guards, place, fetch, its.shadow.runner.NEEDS_ARTEFACT)
 
 
-def _digest(artifacts: ModelStore, version: str) -> str:
+def _fetched(artifacts: ModelStore, version: str) -> Artefact:
     """The version's artefact, verified now."""
-    return artifacts.open().fetch(version).sha256
+    return artifacts.open().fetch(version)
 
 
 def _place(target: RollbackTarget) -> str:

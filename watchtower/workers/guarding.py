@@ -10,6 +10,7 @@ from pathlib import PurePath
 from watchtower.core import guards
 from watchtower.core.guards import Busy, Freeze, Seen
 from watchtower.core.keeping import unpacked
+from watchtower.model_stores import Artefact
 from watchtower.nouns.errors import RollbackError, ShadowError, Unavailable
 from watchtower.nouns.memory import Memory
 from watchtower.nouns.plan import Plan
@@ -17,11 +18,12 @@ from watchtower.nouns.settings import GuardSettings
 from watchtower.nouns.step import Step
 from watchtower.rollback_targets import TargetSession
 from watchtower.store import Store
+from watchtower.workers.artefacts import unchanged
 from watchtower.workers.gathering import key_of
 
 _ACTING = frozenset({Step.SWITCHING, Step.VERIFYING, Step.RETURNING})
-Digest = Callable[[str], str]
-"""A version's artefact, verified now: its SHA-256. ShadowError where it is missing, or its digest is another than recorded."""
+Fetch = Callable[[str], Artefact]
+"""A version's artefact, verified now. ShadowError where it is missing, or its digest is another than its metadata record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,15 @@ class Steering:
         target: opens a session; None where no target is configured.
         guards: the limits.
         place: what the target switches, so that models that share it take turns; "" shares with none.
-        digest: verifies a version's artefact; None where no store of models is configured.
+        fetch: verifies a version's artefact; None where no store of models is configured.
+        reruns: whether trials run that artefact; False where they ask an endpoint that has its own.
     """
 
     target: Callable[[], TargetSession] | None = None
     guards: GuardSettings = field(default_factory=GuardSettings)
     place: str = ""
-    digest: Digest | None = None
+    fetch: Fetch | None = None
+    reruns: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +138,21 @@ class Guarding:
         return rows, len(past) * self.size.total_seconds()
 
     def _artefact(self, plan: Plan, steering: Steering) -> str:
-        """What is wrong with the candidate's artefact: it must verify now, and be the one that the trial ran."""
-        if steering.digest is None or plan.candidate is None or plan.canary:
+        """What is wrong with the candidate's artefact: it must verify now, be the one that was first seen, and the one that the trial ran."""
+        if steering.fetch is None or plan.candidate is None or plan.canary:
             return ""
         try:
-            found = steering.digest(plan.candidate)
+            artefact = steering.fetch(plan.candidate)
+            unchanged(self.store.artefacts, plan.model, artefact)
         except ShadowError as broken:
             return str(broken)
+        if not steering.reruns:
+            return ""
         blob = self.store.trials.load(key_of(plan))
         kept = unpacked(blob) if blob is not None else None
         known = next((run.sha256 for run in kept.runs if run.version == plan.candidate), "") if kept is not None else ""
-        if known and found and known != found:
-            return f"version {plan.candidate} is no longer what the trial ran: sha256 {found[:12]} != {known[:12]}"
+        if known and known != artefact.sha256:
+            return f"version {plan.candidate} is no longer what the trial ran: sha256 {artefact.sha256[:12]} != {known[:12]}"
         return ""
 
 

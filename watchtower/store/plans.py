@@ -39,6 +39,12 @@ class IncidentRow:
     plan: Plan | None
 
 
+def _in_vain(row: sa.ColumnCollection[str, sa.ColumnElement[str]]) -> sa.ColumnElement[bool]:
+    """Whether the plan of *row* is one that a person asked for while a guard held."""
+    asked = sa.func.substr(row.id, 1, sa.func.length(row.model) + len(BY_HAND)) == row.model + BY_HAND
+    return sa.and_(row.step == str(Step.HELD), asked)
+
+
 class PlanRows:
     """Plans, their facts, and the incidents they belong to."""
 
@@ -56,9 +62,7 @@ class PlanRows:
     def held_plans(self) -> list[Plan]:
         """The newest plan of each model, where guards hold it that have not cleared yet; what a person asked for in vain is none of them."""
         newer = plans.alias()
-        asked = sa.func.substr(newer.c.id, 1, sa.func.length(newer.c.model) + len(BY_HAND)) == newer.c.model + BY_HAND
-        in_vain = sa.and_(newer.c.step == str(Step.HELD), asked)
-        last = sa.select(sa.func.max(newer.c.opened_at)).where(newer.c.model == plans.c.model, ~in_vain).scalar_subquery()
+        last = sa.select(sa.func.max(newer.c.opened_at)).where(newer.c.model == plans.c.model, ~_in_vain(newer.c)).scalar_subquery()
         with self._database.reading() as tx:
             found = tx.execute(sa.select(plans.c.body).where(plans.c.step == str(Step.HELD), plans.c.opened_at == last).order_by(plans.c.model)).scalars().all()
         return [plan for plan in (decode(body, Plan) for body in found) if plan.guards and not plan.cleared and not plan.by]
@@ -78,8 +82,9 @@ class PlanRows:
         return decode(found, Plan)
 
     def incidents(self, state: IncidentState | None = None, limit: int = 1_000) -> list[IncidentRow]:
-        """Incidents with their newest plans, newest first; of one *state*, or all."""
-        newest = sa.select(plans.c.body).where(plans.c.incident == incidents.c.id).order_by(plans.c.opened_at.desc(), plans.c.revision.desc()).limit(1)
+        """Incidents with their newest plans, newest first; of one *state*, or all. What a person asked for in vain stands behind every other plan."""
+        order = (_in_vain(plans.c), plans.c.opened_at.desc(), plans.c.revision.desc())
+        newest = sa.select(plans.c.body).where(plans.c.incident == incidents.c.id).order_by(*order).limit(1)
         wanted = sa.select(incidents.c.body, newest.scalar_subquery().label("plan")).order_by(incidents.c.opened_at.desc(), incidents.c.id).limit(limit)
         if state is not None:
             wanted = wanted.where(incidents.c.state == str(state))

@@ -152,7 +152,11 @@ def test_while_the_server_is_away_what_was_fetched_before_is_used(mlflow_server:
     with Gate(mlflow_server.address, "") as gate:
         session = store(mlflow_server, tmp_path, model="away", url=gate.address).open()
         before = session.fetch("1")
+        mlflow_server.alias("away", "champion", "1")
+        assert session.fetch("champion").path == before.path, "one version is kept once"
     assert session.fetch("1") == before
+    with pytest.raises(ShadowError, match="cannot be asked"):
+        session.fetch("champion")
     assert session.created("1") is None
     with pytest.raises(ShadowError, match="cannot be asked"):
         session.fetch("2")

@@ -60,15 +60,14 @@ class MlflowSession:
         return None if found is None else _created(found)
 
     def fetch(self, version: str) -> Artefact:
-        """The artefact of the ONNX flavour, with what the registry and its run say of it; where the server is away, what was fetched before.
+        """The artefact of the ONNX flavour, with what the registry and its run say of it; where the server is away, what was fetched of that number before.
 
         ShadowError where there is no such version, where it is no ONNX model (it names the converter), or where its files cannot be had.
         """
-        key = f"{self._server.origin}/{self._model}/{version}"
         try:
             entry = self._fetched(version)
         except Unavailable as away:
-            kept = self._cache.kept(key, None)
+            kept = self._cache.kept(self._key(version), None) if version.isdecimal() else None  # an alias may name another version by now
             if kept is None:
                 raise _away(away) from None
             entry = kept
@@ -103,15 +102,15 @@ class MlflowSession:
             raise ShadowError(msg)
         place = _Place(self._server, self._server.download_uri(self._model, number), self._options, self._named(number))
         note = {**described(found, self._server.run(str(found["run_id"])) if found.get("run_id") else None), "source": place.uri}
-        key, stamp = (
-            f"{self._server.origin}/{self._model}/{version}",
-            json.dumps([number, found.get("creation_timestamp"), place.uri, place.stamps()], sort_keys=True),
-        )
+        key, stamp = self._key(number), json.dumps([number, found.get("creation_timestamp"), place.uri, place.stamps()], sort_keys=True)
         kept = self._cache.kept(key, stamp)
         if kept is not None:
             return Entry(kept.folder, kept.stamp, {**note, "data": kept.note["data"]})
         data = place.data()
         return self._cache.filled(key, stamp, {**note, "data": data}, lambda folder: place.download(data, folder, self._cache))
+
+    def _key(self, number: str) -> str:
+        return f"{self._server.origin}/{self._model}/{number}"
 
     def _named(self, number: str) -> str:
         return f"version {number} of {self._model} at {self._server.origin}"

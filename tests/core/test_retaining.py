@@ -18,3 +18,22 @@ def test_a_backlog_of_many_windows_before_one_checkpoint_loses_no_window() -> No
         tally.add(key, batch(5))
     assert {each.key for each in tally.take()} == {*keys}
     assert tally.take() == ()
+
+
+def test_versions_that_served_nothing_for_an_hour_are_forgotten() -> None:
+    tally = RowsTally(lambda _model: KeepTerms(100, frozenset()))
+    assert tally.wants("fraud")
+    assert tally.wants("other")
+
+    def add(model: str, version: str, minute: int) -> None:
+        tally.add(Key(model, version, "", Window(TEN + timedelta(minutes=minute), TEN + timedelta(minutes=minute + 1))), batch(5))
+
+    add("other", "1", 0)
+    for i in range(100):
+        add("fraud", f"build-{i}", i)
+        tally.take()
+    assert {version for model, version in tally._open if model == "fraud"} == {f"build-{i}" for i in range(39, 100)}
+    assert ("other", "1") in tally._open, "another model's windows are its own"
+    add("fraud", "build-0", 0)
+    add("fraud", "build-100", 100)
+    assert {each.key.version for each in tally.take()} == {"build-0", "build-100"}, "what waits for its checkpoint is not forgotten"

@@ -13,6 +13,8 @@ from watchtower.nouns.window import Key
 
 _REMEMBERED = 8
 """Windows of a version whose thresholds are remembered; a row that is later than these is sampled like the newest one."""
+_SILENT = 60
+"""Windows after which a version that served nothing more is forgotten."""
 
 
 @dataclass(slots=True)
@@ -81,7 +83,15 @@ class RowsTally:
             for old in sorted(windows, key=lambda each: each.window.start)[:-_REMEMBERED]:
                 if old != key and old not in self._pieces:  # of the others nothing waits
                     del windows[old]
+            self._forget(key)
         return windows[key]
+
+    def _forget(self, key: Key) -> None:
+        """Versions come and go for as long as a daemon runs."""
+        before = key.window.start - _SILENT * (key.window.end - key.window.start)
+        for name in [name for name in self._open if name[0] == key.model]:
+            if all(each.window.start < before and each not in self._pieces for each in self._open[name]):
+                del self._open[name]
 
     def _threshold(self, key: Key) -> int:
         return ALL >> self._open[key.model, key.version][key].halvings

@@ -147,7 +147,12 @@ class Reruns:
         if self._over:
             msg = "the daemon stops"
             raise ShadowError(msg)
-        reply = self._child.call(_CHILD, question, time_limit=limit)
+        try:
+            reply = self._child.call(_CHILD, question, time_limit=limit)
+        except ShadowError:
+            if question.device != "cpu":
+                self._child.close()  # it may have failed with models on the device
+            raise
         assert isinstance(reply, Reply)
         if reply.provider in ON_DEVICE:
             self._child.close()  # what served models leave of the device is not held between two questions

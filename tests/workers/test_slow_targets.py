@@ -1,21 +1,25 @@
 """Targets that are slow, busy or away, and what may be concluded while nobody evaluates: time counts from when something happened."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
 
+from tests.end_to_end.running import until
 from tests.workers._acting import ACCEPTED, MINUTE, TEN, at, begin, evaluate
 from tests.workers._far import Far
 from watchtower.core.guards import Freeze
 from watchtower.nouns.errors import RollbackError
-from watchtower.nouns.facts import Switched
+from watchtower.nouns.facts import Fact, Switched
 from watchtower.nouns.limits import Limits
+from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.step import Step
 from watchtower.rollback_targets import Switch
 from watchtower.store import Store
 from watchtower.workers.actions import Actions
+from watchtower.workers.base import Aside
 from watchtower.workers.guarding import Steering
 
 AWAY = RollbackError("the API server gave no answer", retryable=True)
@@ -202,3 +206,44 @@ def test_where_it_went_forward_again_neither_version_is_a_candidate_before_it_is
     assert store.evaluations.memory("fraud").served.rolled_back_from == ("1",), "and what was cleared stays cleared"
     evaluate(store, 5)
     assert store.evaluations.memory("fraud").served.rolled_back_from == ("1",)
+
+
+def test_a_target_that_is_waited_for_holds_up_no_other_plan(store: Store) -> None:
+    begin(store)
+    begin(store, "churn")
+    go, over = threading.Event(), threading.Event()
+    fars = {"fraud": Slow(meanwhile=lambda: go.wait(20)), "churn": Slow()}
+
+    def heard(plan: Plan, fact: Fact, _move: Move) -> None:
+        if isinstance(fact, Switched):
+            (over if plan.model == "churn" else ended).set()
+
+    ended = threading.Event()
+    actions = Actions(store, lambda model: Steering(lambda: fars[model]), lambda *_: ACCEPTED, heard=heard, aside=Aside())
+    actions.step(at(0))
+    for _ in range(3):
+        assert not actions.step(at(0))
+    assert over.wait(20)
+    assert [store.plans.plan(f"{model}-p1").step for model in ("churn", "fraud")] == [Step.VERIFYING, Step.SWITCHING]
+    go.set()
+    assert ended.wait(20)
+    assert [far.keys for far in fars.values()] == [["fraud-p1"], ["churn-p1"]], "however often it was stepped, each was called once"
+
+
+def test_what_nobody_expected_beside_a_worker_is_raised_in_it() -> None:
+    aside, over = Aside(), threading.Event()
+
+    def broken() -> None:
+        over.set()
+        raise KeyError
+
+    aside.begin("a", broken)
+    assert over.wait(20)
+
+    def raised() -> bool:
+        try:
+            return aside.begin("b", bool)
+        except KeyError:
+            return True
+
+    until(raised, 20, "it was raised")

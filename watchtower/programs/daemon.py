@@ -34,7 +34,7 @@ from watchtower.web.server import Server
 from watchtower.web.tokens import Tokens
 from watchtower.web.view import StoreView
 from watchtower.workers.artefacts import FirstSeen
-from watchtower.workers.base import Loop, Patience
+from watchtower.workers.base import Aside, Loop, Patience
 from watchtower.workers.proposals import Proposals
 from watchtower.workers.troubles import Troubles
 
@@ -62,8 +62,8 @@ class Daemon:
         self._book: RuleBook = loaded.book
         self._stop, self._code = threading.Event(), FINE
         ears = assembly.Ears(self._committed, self._evaluated, self._moved, self._stop.is_set, lambda: self._book, self._took, self._seen)
-        self._parts = assembly.build_daemon(loaded, clock, ears)
-        parts = self._parts
+        parts = self._parts = assembly.build_daemon(loaded, clock, ears)
+        parts.actions.aside = Aside()
         self._loops = {
             name: Loop(name, worker, clock.now, lost=self._lost, idle=idle)
             for name, worker, idle in (

@@ -17,6 +17,7 @@ from watchtower.nouns.incident import IncidentState
 from watchtower.nouns.plan import Move, Plan
 from watchtower.nouns.step import Step
 from watchtower.store import Store
+from watchtower.workers.base import Aside
 from watchtower.workers.guarding import Guarding, Steering
 from watchtower.workers.switching import Switching
 
@@ -48,6 +49,7 @@ class Actions:
         heard: told of every recorded fact and its move (metrics, replay's printing, waking other workers).
         clock: the time right before a target is called, and when it has answered: long after the step began, maybe; None: that of the step.
         size: of a window.
+        aside: where targets are waited for, so that one that takes minutes holds up no other plan; None: here.
 
     """
 
@@ -59,6 +61,7 @@ class Actions:
     heard: Callable[[Plan, Fact, Move], None] = unheard
     clock: Callable[[], datetime] | None = None
     size: timedelta = timedelta(minutes=1)
+    aside: Aside | None = None
     _looked: dict[str, tuple[datetime, str, int]] = field(default_factory=dict)
     _rechecked: datetime | None = None
     _asked: dict[str, datetime] = field(default_factory=dict)
@@ -99,7 +102,7 @@ class Actions:
             case Step.ON_TRIAL:
                 return self._try(plan, now)
             case Step.SWITCHING | Step.RETURNING:
-                return self._switch(plan, now)
+                return self._switch(plan, now) if self.aside is None else self.aside.begin(plan.id, lambda: self._switch(plan, now))
             case Step.AWAITING_APPROVAL | Step.VERIFYING:
                 late = self._late(plan, now)
                 return late is not None and self._record(plan, late, now)

@@ -38,6 +38,32 @@ class Patience:
         return Unavailable(f"{away}, for {lasted.total_seconds():.0f} s now", for_good=True) if lasted >= self.limit else None
 
 
+class Aside:
+    """Jobs that may take minutes, each in a thread of its own, one a name at a time; they end with the process. Asked by one thread."""
+
+    def __init__(self) -> None:
+        self._threads: dict[str, threading.Thread] = {}
+        self._failed: list[Exception] = []
+
+    def begin(self, name: str, job: Callable[[], object]) -> bool:
+        """Begins *job*, unless one of that name is under way; False, since it is not done. Raises what nobody expected of an earlier one."""
+        if self._failed:
+            raise self._failed.pop(0)
+        self._threads = {each: thread for each, thread in self._threads.items() if thread.is_alive()}
+        if name not in self._threads:
+            self._threads[name] = threading.Thread(target=self._run, args=(name, job), name=f"aside-{name}", daemon=True)
+            self._threads[name].start()
+        return False
+
+    def _run(self, name: str, job: Callable[[], object]) -> None:
+        try:
+            job()
+        except (Fenced, Unavailable) as waited:  # it is begun again while it is wanted
+            _log.info("aside_waited job=%s reason=%s", name, waited)
+        except Exception as unexpected:  # noqa: BLE001  raised again where somebody listens
+            self._failed.append(unexpected)
+
+
 class Loop:
     """A named thread that steps one worker until it is stopped.
 

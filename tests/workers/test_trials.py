@@ -369,6 +369,10 @@ def test_a_device_without_room_keeps_a_trial_waiting_and_its_rows_for_the_next_l
     assert (full.verdict, full.final, full.reason) == (Verdict.INCONCLUSIVE, False, REASON)
     over = look(stage.room(runner=Crowded()), plan, ended="the alert resolved")
     assert (over.final, over.reason) == (True, f"{REASON} (the alert resolved)")
+    late = look(stage.room(runner=Crowded()), plan, plan.opened_at + timedelta(minutes=59))
+    assert (late.final, late.reason) == (False, REASON)
+    told = look(stage.room(runner=Crowded()), plan, plan.opened_at + timedelta(hours=1))
+    assert (told.verdict, told.final, told.reason) == (Verdict.INCONCLUSIVE, True, f"{REASON} (there was no room for an hour)"), "nobody would hear of it"
     assert look(stage.room(), plan).verdict is Verdict.ACCEPT, "the same rows, once there is room"
 
 

@@ -34,6 +34,8 @@ from watchtower.workers.rows import MIRROR, RowReader
 from watchtower.workers.running import Running, fetched, with_answers
 
 log = logging.getLogger(__name__)
+ROOM_WITHIN = timedelta(hours=1)
+"""How long a trial waits for a device before it ends, so that people are told."""
 LabelsOf = Callable[[str, Sequence[str], datetime], Sequence[str | None]]
 
 
@@ -100,7 +102,8 @@ class TrialRoom:
         if plan.candidates and (batch is not None or not grown.runs):
             ran = self._run(plan, grown, batch, stored, terms)
             if isinstance(ran, str):
-                return kept, _waiting(plan, through, ran, ended)
+                patient = through - max(plan.opened_at, moment(kept.through)) < ROOM_WITHIN
+                return kept, _waiting(plan, through, ran, ended or ("" if patient else "there was no room for an hour"))
             grown = ran
         trial = self._trial(plan, grown, stored, terms, ended=ended, expired=expired)
         judgement = replace(judge(trial, terms.watched.evidence), judged_at=through)

@@ -124,6 +124,7 @@ def test_the_last_line_of_current_is_the_version(folder: Path, said: str, versio
     [
         ("echo one >&2; echo the reason >&2; exit 4", "command current ended with exit code 4: the reason"),
         ("kill -9 $$", "command current ended with signal 9"),
+        ("head -c 300 /dev/zero | tr '\\0' x", "command current printed a line of 300 characters, which is no version"),
         ("echo so far >&2; sleep 60", "command current took over 0.5 s and was ended: so far"),
     ],
 )
@@ -142,6 +143,13 @@ def test_a_switch_that_fails_tells_its_last_line(folder: Path) -> None:
     with pytest.raises(RollbackError, match="command switch ended with exit code 2: there is no version 9") as failed:
         session(folder).switch_to("9", expected="2")
     assert not isinstance(failed.value, Moved)
+
+
+@pytest.mark.parametrize(("does", "left"), [("", "it names 2 now"), ("printf 1 >live; ", "it names 1 now"), ("rm live; ", "what it names now cannot be read")])
+def test_a_switch_that_is_ended_half_way_tells_what_it_left(folder: Path, does: str, left: str) -> None:
+    half = ["sh", "-c", f"{does}sleep 60; printf 3 >live"]
+    with pytest.raises(RollbackError, match=f"command switch took over 1 s and was ended; {left}"):
+        session(folder, current=["cat", "live"], switch=half, time_limit="1s").switch_to("1", expected="2")
 
 
 def test_a_switch_that_ends_well_and_changes_nothing_is_a_failure(folder: Path) -> None:

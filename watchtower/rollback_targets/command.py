@@ -139,6 +139,9 @@ class CommandSession:
         if ran.code != 0:
             raise _failed(ran, detail, "current", self._settings.time_limit)
         lines = ran.out.decode(errors="replace").strip().splitlines()
+        if lines and len(lines[-1].strip()) > _LONGEST:
+            msg = f"command current printed a line of {len(lines[-1].strip()):,} characters, which is no version"
+            raise RollbackError(msg)
         return lines[-1].strip() if lines else None
 
     def state(self) -> State:
@@ -200,8 +203,16 @@ class CommandSession:
         if ran.code == self._settings.moved_code:
             raise Moved(self._who(), expected, None, since=f"said by exit code {ran.code} that somebody else switched")
         if ran.code != 0:
-            raise _failed(ran, detail, action, self._settings.time_limit)
+            msg = f"{_failed(ran, detail, action, self._settings.time_limit)}; {self._left()}"
+            raise RollbackError(msg)
         return detail
+
+    def _left(self) -> str:
+        """What a command that failed, perhaps half-way, left behind."""
+        try:
+            return f"it names {self.current() or 'nothing'} now"
+        except RollbackError as unread:
+            return f"what it names now cannot be read ({unread})"
 
     def _await(self, candidate: str, until: float) -> None:
         """Looks until the candidate is named."""

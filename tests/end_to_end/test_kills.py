@@ -200,11 +200,11 @@ def _load(stream: Stream) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def before_the_switch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose daemon was killed when it had decided to go back and had not yet called the target."""
+    """A folder whose daemon was killed when it had decided to go back and had not yet looked at the target."""
     root, port = tmp_path_factory.mktemp("decided") / "run", free_port()
     folder = damaged(root, port)
     with Daemon(root, port) as daemon:
-        daemon.start({VARIABLE: "switch.before_call"})
+        daemon.start({VARIABLE: "switch.before_state"})
         assert daemon.died(90) == KILLED, daemon.words()
     assert (folder.models / "current").readlink() == Path("2")
     return root
@@ -261,7 +261,7 @@ def _step(daemon: Daemon) -> str:
     return str(plan.get("step")) if isinstance(plan, dict) else ""
 
 
-@pytest.mark.parametrize("point", ["switch.before_call", "switch.after_call", "plan.before_commit"])
+@pytest.mark.parametrize("point", ["switch.before_call", "switch.after_call", "plan.before_commit.switched"])
 def test_killed_ten_times_around_the_targets_answer_it_is_switched_exactly_once(before_the_switch: Path, tmp_path: Path, point: str) -> None:
     daemon = _copied(before_the_switch, tmp_path)
     with Far(daemon.folder / "models" / MODEL) as far, daemon:
@@ -277,7 +277,7 @@ def test_killed_ten_times_around_the_targets_answer_it_is_switched_exactly_once(
 def test_killed_after_the_switch_was_recorded_it_is_switched_exactly_once(before_the_switch: Path, tmp_path: Path) -> None:
     daemon = _copied(before_the_switch, tmp_path)
     with Far(daemon.folder / "models" / MODEL) as far, daemon:
-        daemon.start({VARIABLE: "plan.after_commit"})
+        daemon.start({VARIABLE: "plan.after_commit.switched"})
         assert daemon.died(30) == KILLED, daemon.words()
         for _ in range(TIMES - 1):
             daemon.start()

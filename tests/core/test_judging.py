@@ -296,6 +296,15 @@ def test_of_two_good_candidates_the_newest_wins_unless_the_older_is_better() -> 
     assert (alike.candidate, better.candidate) == ("2", "1")
 
 
+def test_a_person_is_asked_of_the_candidate_that_they_may_want_not_of_the_newest_undecided_one() -> None:
+    world = World()
+    trial = world.trial(world.run("3", noise=3), world.run("2", noise=3), world.run("1"))
+    assert trial.reference is not None
+    trial = replace(trial, reference=replace(trial.reference, own=False, file_version="1"), ended="the input ended")
+    judgement = judged(trial)
+    assert (judgement.verdict, judgement.candidate, judgement.approval_asked) == (Verdict.INCONCLUSIVE, "1", True)
+
+
 def test_all_candidates_must_be_rejected_for_a_rejection() -> None:
     world = World()
     undecided = judged(world.trial(world.run("3", noise=0.5), world.run("2", slope=-2), world.run("1")))

@@ -124,7 +124,8 @@ def effect_of(trial: Trial, settings: EvidenceSettings) -> float:
 def _combined(trial: Trial, settings: EvidenceSettings, weighed: list[Weighed], failures: dict[str, str], m: float) -> Judgement:
     """Each candidate has its own verdict; ACCEPT if any, REJECT only if all that run reject."""
     accepted = [each for each in weighed if each.verdict is Verdict.ACCEPT]
-    undecided = next((each for each in weighed if each.verdict is Verdict.INCONCLUSIVE), weighed[0])
+    open_ones = [each for each in weighed if each.verdict is Verdict.INCONCLUSIVE]
+    undecided = next((each for each in open_ones if each.approval_asked), next(iter(open_ones), weighed[0]))
     chosen = _best(trial, settings, accepted, m) if accepted else undecided
     reason = chosen.reason
     if chosen.verdict is Verdict.INCONCLUSIVE and trial.ended:

@@ -112,6 +112,17 @@ def test_a_vector_takes_the_shape_that_the_model_declares_row_major() -> None:
     assert filled[1, 2].tolist() == [[20, 21], [22, 23]]
 
 
+def test_a_vector_that_no_row_has_is_missing_as_wide_as_the_input() -> None:
+    types = {"face": FeatureType.EMBEDDING, "amount": FeatureType.NUMERIC}
+    spec = InputSpec("face", "tensor(float)", (None, 2, 3))
+    assert np.isnan(filled := feed([spec], {}, types, {}, 4)["face"][:]).all()
+    assert filled.shape == (4, 2, 3)
+    said = {"face": InputSettings(features=("face",), shape=(5, 2))}
+    assert feed([InputSpec("face", "tensor(float)", (None, None, None))], {}, types, said, 4)["face"][:].shape == (4, 5, 2)
+    with pytest.raises(ShadowError, match="does not fit"):
+        feed([spec], {}, types, {"face": InputSettings(features=("amount",))}, 4)
+
+
 def test_two_free_axes_take_what_was_said() -> None:
     columns: dict[str, Column] = {"photo": VectorColumn(np.arange(12.0)[None, :])}
     spec = InputSpec("X", "tensor(float16)", ("N", 3, "h", "w"))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from watchtower.core.pictures import Pictures, Pixels
-from watchtower.core.tensors import TEXT, InputSpec, Tensor, check_type, constant, numbers, shaped, texts, typed
+from watchtower.core.tensors import TEXT, InputSpec, Tensor, check_type, constant, numbers, shaped, texts, typed, width_of
 from watchtower.nouns.batch import Column, FeatureType
 from watchtower.nouns.errors import ShadowError
 from watchtower.nouns.inputs import InputSettings
@@ -80,7 +80,8 @@ def _stacked(  # noqa: PLR0913, PLR0917  an input, and everything that fills it
         raise ShadowError(msg)
     if spec.type == TEXT:
         return shaped(spec, np.concatenate([texts(spec, name, columns.get(name), rows) for name in names], axis=1), said)
-    parts = [numbers(spec, name, columns.get(name), types[name], rows) for name in names]
+    alone = len(names) == 1 and types[names[0]] is FeatureType.EMBEDDING  # where every row lacks it, nothing but the input says how wide it is
+    parts = [numbers(spec, name, columns.get(name), types[name], rows, width_of(spec, said) if alone else 1) for name in names]
     return typed(spec, shaped(spec, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), said))
 
 

@@ -69,14 +69,14 @@ def texts(spec: InputSpec, name: str, column: Column | None, rows: int) -> NDArr
     return np.asarray(names[column.codes], dtype=object)[:, None]
 
 
-def numbers(spec: InputSpec, name: str, column: Column | None, kind: FeatureType, rows: int) -> NDArray[np.float64]:
-    """float64[rows, width]; missing numbers are NaN."""
+def numbers(spec: InputSpec, name: str, column: Column | None, kind: FeatureType, rows: int, width: int = 1) -> NDArray[np.float64]:  # noqa: PLR0913, PLR0917  a column, and what it is to be
+    """float64[rows, width]; missing numbers are NaN. *width* is that of a feature that no row has."""
     if isinstance(column, TextColumn) or (column is None and kind in {FeatureType.CATEGORICAL, FeatureType.TEXT}):
         msg = f"{spec} wants numbers, and feature {name} holds texts"
         raise ShadowError(msg)
     match column:
         case None:
-            return np.full((rows, 1), np.nan)
+            return np.full((rows, width), np.nan)
         case VectorColumn():
             return column.values
         case NumberColumn():
@@ -93,6 +93,12 @@ def shaped(spec: InputSpec, matrix: Tensor, said: Sequence[int]) -> Tensor:
         msg = f"{spec} does not fit the logged features, which are of shape [N, {', '.join(map(str, said)) if said else width}]"
         raise ShadowError(msg)
     return matrix.reshape((rows, *wanted))
+
+
+def width_of(spec: InputSpec, said: Sequence[int]) -> int:
+    """How many numbers a row of the input has, as far as it or what was *said* fixes that; else 1."""
+    axes = tuple(said) or spec.shape[1:]
+    return prod(each for each in axes if isinstance(each, int)) if all(isinstance(each, int) and each > 0 for each in axes) else 1
 
 
 def _axes(spec: InputSpec, width: int, said: Sequence[int]) -> tuple[int, ...]:

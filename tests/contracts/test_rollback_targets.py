@@ -49,6 +49,16 @@ def test_switching_twice_equals_once(far: FarEnd, session: TargetSession) -> Non
     assert far.seen() == once
 
 
+def test_after_a_kill_between_call_and_record_the_same_call_acts_once(far: FarEnd, session: TargetSession) -> None:
+    token = session.state().token
+    session.switch_to(far.names("1"), expected=far.names("2"), token=token, key="plan-1")
+    once = far.seen()
+    with closing(far.target.open_for("fraud")) as restarted:
+        again = restarted.switch_to(far.names("1"), expected=far.names("2"), token=token, key="plan-1")
+    assert (again.before, again.after, again.changed) == (far.names("1"), far.names("1"), False)
+    assert far.seen() == once
+
+
 def test_looking_changes_nothing(far: FarEnd, session: TargetSession) -> None:
     before = far.seen()
     assert (session.current(), session.current()) == (far.names("2"), far.names("2"))

@@ -1,6 +1,7 @@
 """`watchtower shadow` as a gate: the real command, over the store of a daemon that ran, and of one that runs."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -154,6 +155,16 @@ def test_the_exit_code_is_the_verdict(folder: Path, capsys: pytest.CaptureFixtur
 def test_what_cannot_be_asked_is_said_in_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, says: str) -> None:
     assert asked(folder, *words) == code
     assert says in capsys.readouterr().err
+
+
+def test_a_log_that_is_gone_is_told_once(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    copied = shutil.copytree(folder, tmp_path / "copied")
+    (copied / "log.jsonl").unlink()
+    assert asked(copied, "plain", "--candidate", "1") == 11
+    told = capfd.readouterr()
+    assert "inputs expired: " in told.out
+    assert "(there are no further rows)" in told.out.replace("\n", " ")
+    assert "trial_rows_expired" not in told.err
 
 
 def test_nothing_is_kept_of_it(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """`watchtower shadow`: evidence and verdict by hand."""
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def shadow(  # noqa: PLR0913, PLR0917  the words of the command line
     at = clock.now()
     store = Store.open(loaded.settings.store.url, read_only=True, now=clock.now)
     try:
-        with _watched() as told:
+        with _quiet(), _watched() as told:
             found = Shadow(loaded, store, Asked(model, candidate, live, device, since, rows), clock).run(told)
     finally:
         store.close()
@@ -53,6 +54,18 @@ def shadow(  # noqa: PLR0913, PLR0917  the words of the command line
     else:
         _tell(found)
     raise typer.Exit(EXITS[found.judgement.verdict])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The verdict says which rows are gone: a line a window does not."""
+    ours = logging.getLogger("watchtower")
+    before = ours.level
+    ours.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        ours.setLevel(before)
 
 
 @contextmanager

@@ -112,7 +112,7 @@ class Shadow:
         told(0, expected)
         for end in _pauses(found, through):
             last = end >= through
-            kept, judgement = room.weigh(plan, kept, end, f"all {expected:,} rows are used" if last else "")
+            kept, judgement = room.weigh(plan, kept, end, "there are no further rows" if last else "")
             told(min(kept.rows, expected), expected)
         return Shadowed(self.asked.model, live, self.asked.candidate, judgement, len(found))
 

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from tests.measures.views import folded
+from watchtower.core.binning import make_binning, make_reference_profile
 from watchtower.core.keeping import Kept, KeptRun, extended, packed, unpacked
-from watchtower.core.trialling import ALL, chosen, row_hash, sample, scale_of, threshold
-from watchtower.nouns.batch import NumberColumn, PredictionBatch, PredictionKind, TextColumn
+from watchtower.core.trialling import ALL, chosen, drift, row_hash, sample, scale_of, threshold
+from watchtower.nouns.batch import Column, NumberColumn, PredictionBatch, PredictionKind, TextColumn
 from watchtower.nouns.window import Partition, micros
 
 TEN = micros(datetime(2026, 11, 20, 10, tzinfo=UTC))
@@ -109,3 +111,15 @@ def test_what_is_kept_survives_as_bytes() -> None:
 def test_broken_bytes_begin_anew() -> None:
     assert unpacked(b"rubbish") is None
     assert unpacked(packed(Kept("p", 0, 0, 0))[:-40]) is None
+
+
+def test_more_missing_values_are_upstream_trouble_although_the_feature_hardly_drifted() -> None:
+    def amounts(missing: float) -> dict[str, Column]:
+        return {"amount": NumberColumn(np.where(np.arange(2_000) % 1_000 < missing * 1_000, np.nan, np.linspace(0, 1, 2_000)))}
+
+    binning = make_binning(amounts(0.02), {}, PredictionKind.PROBABILITY, ())
+    reference = make_reference_profile(binning, amounts(0.02), 2_000)
+    found = drift(binning, reference, folded(binning, amounts(0.1), 2_000), 0.001)
+    assert (dict(found.drifted), found.features) == ({}, 1)
+    assert found.missing == {"amount": pytest.approx(0.1, abs=0.001)}
+    assert drift(binning, reference, folded(binning, amounts(0.06), 2_000), 0.001).missing == {}

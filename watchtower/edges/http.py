@@ -10,14 +10,11 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from io import BufferedReader, RawIOBase
 from socket import socket
 from time import monotonic
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from watchtower.nouns.errors import Unavailable
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _LARGEST = 1_000_000
 _PIECE = 1 << 16
@@ -114,7 +111,7 @@ class _Until(RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "WriteableBuffer", /) -> int | None:
+    def readinto(self, buffer: memoryview, /) -> int | None:  # type: ignore[override]  # what a BufferedReader gives
         left = self._until - monotonic()
         if left <= 0:
             raise TimeoutError

@@ -1,3 +1,3 @@
 """Watchtower keeps machine-learning models in production honest."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -26,6 +26,7 @@ class Scenario:
     """One model's story: *make* writes it, *rules* watch it, the rest is what must come of it.
 
     *labelled*: it runs in the daemon that labels are configured for. *settings*: `dry` or `approval`. *rest*: further keys of its rules.
+    *trials*: how many begin, where earlier versions are tried too before the one of the story. *decided*: what else is decided, at least once.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Scenario:
     version: str = ""
     number: bool = False
     rest: str = ""
+    trials: int = 1
     decided: Sequence[str] = field(default_factory=tuple)
 
 
@@ -272,9 +274,9 @@ SCENARIOS = (
     Scenario(
         "little-traffic", little_traffic, "inconclusive", ["unknown"], HELD, "labelled rows", rules=(NEVER_GOOD_ENOUGH,), labelled=True, rest=UNTIL_SILENT
     ),
-    Scenario("equal-versions", equal_versions, "reject", ["unknown", "concept_drift"], HELD, "not lower", rules=(NEVER_GOOD_ENOUGH,), labelled=True),
+    Scenario("equal-versions", equal_versions, "reject", ["unknown", "concept_drift"], HELD, "not lower", rules=(NEVER_GOOD_ENOUGH,), labelled=True, trials=2),
     Scenario("flapping", flapping, "reject", ["data_drift"], HELD, "going back would not help", rules=(INPUTS,)),
-    Scenario("newest-is-bad-too", newest_is_bad_too, "accept", ["model_regression"], SWITCHED, "candidate error", healthy=("1", "2")),
+    Scenario("newest-is-bad-too", newest_is_bad_too, "accept", ["model_regression"], SWITCHED, "candidate error", healthy=("1", "2"), trials=2),
     Scenario("number-with-labels", number_with_labels, "accept", ["model_regression"], SWITCHED, "n=", rules=(DISTANCE,), labelled=True, number=True),
     Scenario(
         "labels-are-selected",
@@ -285,6 +287,7 @@ SCENARIOS = (
         "selection",
         rules=(NEVER_GOOD_ENOUGH,),
         labelled=True,
+        trials=2,
         rest=UNTIL_SILENT,
     ),
     Scenario("no-two-answers-alike", no_two_answers_alike, "broken", ["serving_skew", "unknown"], HELD, "differ"),

@@ -149,11 +149,8 @@ def test_it_is_diagnosed_judged_and_decided_as_the_matrix_says(scenario: Scenari
     decisions = incident["decisions"]
     assert isinstance(decisions, dict)
     switched = scenario.step == SWITCHED
-    assert {name: decisions.get(name, 0) for name in ("begin_trial", "roll_back", *scenario.decided)} == {
-        "begin_trial": 1,
-        "roll_back": int(switched),
-        **dict.fromkeys(scenario.decided, 1),
-    }
+    assert (decisions.get("begin_trial", 0), decisions.get("roll_back", 0)) == (scenario.trials, int(switched))
+    assert set(scenario.decided) <= set(decisions)
     live = str(plan["live"])
     names = (root / "models" / scenario.name / "current").readlink().name
     assert names == (scenario.candidate if switched else live)

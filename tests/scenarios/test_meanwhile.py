@@ -75,6 +75,7 @@ def test_what_is_long_over_when_it_is_seen_is_told_once_and_nothing_is_tried(tmp
     with folder(tmp_path, ACCEPTED, service).start() as daemon:
         found = daemon.wait_until(lambda: incident(daemon, "loans"), LIMIT, "an incident is told")
         whole = daemon.wait_until(lambda: _evaluated(daemon), LIMIT, "all windows are evaluated")
+        daemon.wait_until(lambda: "monitoring was out" in daemon.log.read_text(), LIMIT, "it is told")
         assert daemon.stop()[0] == 0
     assert whole
     assert found["plan"] is None

@@ -47,7 +47,7 @@ def test_help_imports_no_command() -> None:
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert told(["--version"], capsys)[:2] == (0, "watchtower 0.2.0\n")
+    assert told(["--version"], capsys)[:2] == (0, "watchtower 0.3.0\n")
 
 
 def test_an_error_is_a_sentence_on_stderr_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,10 +123,10 @@ def test_whoever_wrote_since_the_state_was_read_is_seen(world: World, tmp_path: 
 def test_a_dry_run_is_validated_by_the_server_and_writes_nothing(world: World, tmp_path: Path) -> None:
     before = fraud(world, "1", "2")
     assert opened(world, tmp_path).switch_to("1", expected="2", dry_run=True) == Switch("2", "1", changed=True, dry_run=True)
-    label = opened(world, tmp_path, version={"label": "model-version"}, by="patch")
-    with pytest.raises(RollbackError, match="a valid label must be"):
-        label.switch_to("not a label", expected="1", dry_run=True)
-    assert any("a valid label must be" in each for each in label.ready("not a label"))
+    label = opened(world, tmp_path, version={"label": "app"}, by="patch")
+    with pytest.raises(RollbackError, match="`selector` does not match template `labels`"):
+        label.switch_to("other", expected="fraud", dry_run=True)
+    assert any("`selector` does not match template `labels`" in each for each in label.ready("other"))
     after = world.get("deployments", "fraud")
     assert (after["metadata"]["resourceVersion"], after["spec"]) == (before["metadata"]["resourceVersion"], before["spec"])
 
@@ -134,7 +134,7 @@ def test_a_dry_run_is_validated_by_the_server_and_writes_nothing(world: World, t
 def test_a_change_that_the_server_finds_invalid_is_an_error_and_not_somebody_else(world: World, tmp_path: Path) -> None:
     fraud(world, "1")
     with pytest.raises(RollbackError, match=r"was not switched: .* answered 422") as refused:
-        opened(world, tmp_path, version={"label": "model-version"}, by="patch").switch_to("not a label", expected="1")
+        opened(world, tmp_path, version={"label": "app"}, by="patch").switch_to("other", expected="fraud")
     assert not isinstance(refused.value, Moved)
 
 

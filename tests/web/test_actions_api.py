@@ -155,8 +155,10 @@ class Hung(Far):
     """Answers nobody before it is let go."""
 
     go: threading.Event = field(default_factory=threading.Event)
+    asked: threading.Event = field(default_factory=threading.Event)
 
     def current(self) -> str | None:
+        self.asked.set()
         self.go.wait(20)
         return super().current()
 
@@ -168,12 +170,14 @@ def test_approvals_that_wait_for_a_target_do_not_hold_up_the_kill_switch(store: 
     worker = Actions(store, lambda _: Steering(lambda: far), lambda *_: ACCEPTED)
     worker.step(at(0))
     far.go.clear()
+    far.asked.clear()
     answers: list[Answer] = []
     with closing(_addressed(store, worker, tmp_path)) as served:
         address = next(served)
         asking = [threading.Thread(target=lambda: answers.append(post(address, "incidents/fraud-i1/approve"))) for _ in range(5)]
         for each in asking:
             each.start()
+        assert far.asked.wait(20)
         assert post(address, "freeze")[0] == 200
         assert answers == []
         far.go.set()
